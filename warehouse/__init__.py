@@ -1,0 +1,1 @@
+"""The DuckDB store of query–item pairs and everything that hangs on them."""

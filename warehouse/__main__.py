@@ -1,0 +1,115 @@
+"""``python -m warehouse``: make, look into, trace and copy a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from warehouse.console import Group, db_option, json_option, print_summary
+
+if TYPE_CHECKING:
+    from warehouse.store import Store
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The store: make it, look into it, trace rows, take copies."""
+
+
+@main.command()
+@db_option
+@json_option
+def init(store: Store, as_json: bool) -> None:
+    """Make a new store, or bring an older one up to date."""
+    from warehouse.maintenance import initialise
+
+    print_summary(initialise(store), as_json)
+
+
+@main.command()
+@db_option
+@json_option
+def status(store: Store, as_json: bool) -> None:
+    """Rows by table, recent runs, splits, and parts that wait to be merged."""
+    from warehouse.maintenance import describe
+
+    print_summary(describe(store), as_json)
+
+
+@main.command()
+@click.argument("query")
+@db_option
+@json_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows to a .csv, .json or .parquet file.",
+)
+def sql(query: str, store: Store, as_json: bool, out: Path | None) -> None:
+    """Run QUERY, one SELECT or a file that holds one, on the store opened read-only for its duration."""
+    from warehouse.query import print_query, read_query
+
+    statement = read_query(query)
+    with store.read() as connection:
+        print_query(connection, statement, as_json=as_json, out=out)
+
+
+@main.command()
+@click.argument("row_id", metavar="ID")
+@db_option
+def lineage(row_id: str, store: Store) -> None:
+    """Trace a row back to source lines, prompt, model and runs.
+
+    ID is a row's id or the first digits of it, a split (hard_v1) or a member of one (hard_v1/PAIR).
+    """
+    from warehouse.lineage import trace
+
+    with store.read() as connection:
+        for line in trace(connection, row_id).lines():
+            click.echo(line)
+
+
+@main.command()
+@db_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead.")
+def docs(store: Store, out: Path | None) -> None:
+    """Print the data dictionary as Markdown."""
+    from warehouse.dictionary import data_dictionary
+
+    with store.read() as connection:
+        text = data_dictionary(connection)
+    if out:
+        out.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text, nl=False)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@db_option
+@json_option
+def snapshot(path: Path, store: Store, as_json: bool) -> None:
+    """Copy the store to PATH, for a long interactive session that blocks nobody."""
+    from warehouse.maintenance import copy_store
+
+    print_summary(copy_store(store, path), as_json)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@db_option
+@json_option
+def backup(path: Path, store: Store, as_json: bool) -> None:
+    """Write every table as Parquet into the new folder PATH, readable by any DuckDB.
+
+    Restore with: duckdb NEW.duckdb "IMPORT DATABASE 'PATH'"
+    """
+    from warehouse.maintenance import export_store
+
+    print_summary(export_store(store, path), as_json)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m warehouse")

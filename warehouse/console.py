@@ -1,0 +1,128 @@
+"""What every command line shares: options, one-line errors, progress, summaries."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from warehouse.store import Store
+
+
+class Group(click.Group):
+    """A command group whose commands end in one line instead of a traceback.
+
+    Exit status: 0, 1 for an expected failure, 2 for usage, 130 for Ctrl-C.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, turning expected failures into one line and an exit status."""
+        try:
+            return super().invoke(ctx)
+        except TierwiseError as error:
+            raise click.ClickException(" ".join(str(error).split("\n"))) from error
+        except BrokenPipeError:
+            # The reader of our output (head, less) has left; Python must not complain again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+                raise click.ClickException(f"{error.filename or 'writing'}: {error.strerror}") from error
+            raise
+        except KeyboardInterrupt:
+            click.echo(
+                "Interrupted. What was finished is kept; the same command goes on from there.", err=True
+            )
+            ctx.exit(130)
+
+
+class StoreType(click.ParamType["Store"]):
+    """A path on the command line that becomes a `warehouse.store.Store`."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Store:
+        """Make the store object; the file is looked at only when it is opened."""
+        from warehouse.store import Store
+
+        return value if isinstance(value, Store) else Store(Path(value))
+
+
+db_option = click.option(
+    "--db",
+    "store",
+    type=StoreType(),
+    default="tierwise.duckdb",
+    envvar="TIERWISE_DB",
+    show_default=True,
+    show_envvar=True,
+    help="The store.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+
+
+def print_summary(summary: Mapping[str, Any], as_json: bool) -> None:
+    """Print what a command wrote: one JSON object, or a line per entry.
+
+    A nested mapping is a line of its own entries; a list a line each.
+    """
+    if as_json:
+        click.echo(json.dumps(summary, default=str, ensure_ascii=False))
+        return
+    width = max((len(name) for name in summary), default=0)
+    for name, value in summary.items():
+        label = name.replace("_", " ").ljust(width)
+        if isinstance(value, Mapping):
+            click.echo(f"{label}  {', '.join(f'{k} {_shown(v)}' for k, v in value.items()) or '–'}")
+        elif isinstance(value, list):
+            for line in value:
+                click.echo(f"{label}  {line}")
+        else:
+            click.echo(f"{label}  {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return str(value)
+
+
+@contextmanager
+def progress(*columns: str) -> Iterator[Progress]:
+    """Progress on stderr: description, bar, done of total, `columns` as rich markup, time left.
+
+    Silent when stderr is no terminal.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    shown = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *(TextColumn(column) for column in columns),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    with shown:
+        yield shown

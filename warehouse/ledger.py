@@ -1,0 +1,84 @@
+"""The ledger of runs: one row for every command that writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from warehouse.version import code_version
+
+if TYPE_CHECKING:
+    import duckdb
+
+Status = Literal["running", "finished", "failed", "interrupted"]
+
+
+def utc_now() -> datetime:
+    """Now in UTC, without zone, as the store keeps times."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@dataclass(slots=True)
+class Run:
+    """A row of ``runs``. `summary` is filled by the command: what it wrote, in counts."""
+
+    kind: str
+    parameters: dict[str, Any]
+    model_id: uuid.UUID | None = None
+    configuration_id: uuid.UUID | None = None
+    parents: tuple[uuid.UUID, ...] = ()
+    run_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    status: Status = "running"
+    started_at: datetime = field(default_factory=utc_now)
+    ended_at: datetime | None = None
+    code_version: str = field(default_factory=code_version)
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def end(self, status: Status) -> None:
+        """Mark the run as over, now."""
+        self.status, self.ended_at = status, utc_now()
+
+    def to_json(self) -> str:
+        """JSON object of all fields, ids and times as text."""
+        return json.dumps(dataclasses.asdict(self), default=str, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Run:
+        """Inverse of `to_json`."""
+        fields = json.loads(text)
+        for name in ("run_id", "model_id", "configuration_id"):
+            fields[name] = fields[name] and uuid.UUID(fields[name])
+        for name in ("started_at", "ended_at"):
+            fields[name] = fields[name] and datetime.fromisoformat(fields[name])
+        fields["parents"] = tuple(uuid.UUID(parent) for parent in fields["parents"])
+        return cls(**fields)
+
+    def save(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Insert or replace the row. A run that has ended is never set back to running."""
+        connection.execute(
+            """
+            MERGE INTO runs USING (SELECT
+                $run_id::UUID AS run_id, $kind AS kind, $status AS status, $parameters::JSON AS parameters,
+                $code_version AS code_version, $model_id::UUID AS model_id,
+                $configuration_id::UUID AS configuration_id, $parents::UUID[] AS parents,
+                $started_at::TIMESTAMP AS started_at, $ended_at::TIMESTAMP AS ended_at, $host AS host,
+                $pid::INTEGER AS pid, $summary::JSON AS summary) AS new USING (run_id)
+            WHEN MATCHED AND new.ended_at IS NOT NULL THEN UPDATE SET
+                status = new.status, ended_at = new.ended_at, summary = new.summary
+            WHEN NOT MATCHED THEN INSERT BY NAME
+            """,
+            {
+                **dataclasses.asdict(self),
+                "parameters": json.dumps(self.parameters, default=str),
+                "summary": json.dumps(self.summary, default=str),
+                "parents": [str(parent) for parent in self.parents],
+            },
+        )

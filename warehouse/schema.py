@@ -1,0 +1,407 @@
+"""The tables, in dependency order: one declaration from which DDL, comments, the data dictionary and lineage follow.
+
+Uniqueness is kept by idempotent inserts (`warehouse.store.insert_new`), not by indexes: a primary key over
+80 million samples costs gigabytes of memory, and DuckLake has none. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from warehouse.ddl import Column, Table
+
+SCHEMA_VERSION = 1
+
+
+def _id(name: str, comment: str) -> Column:
+    return Column(name, "UUID", comment)
+
+
+_RUN = Column("run_id", "UUID", "Run that wrote the row.", "runs")
+_PAIR = Column("pair_id", "UUID", "Query–item pair.", "pairs")
+_CONFIGURATION = Column("configuration_id", "UUID", "Sampling configuration.", "configurations")
+_PROMPT_HASH = Column("prompt_hash", "UUID", "Hash of the rendered prompt.", "rendered_prompts")
+_ITEM_VERSION = Column("item_version_id", "UUID", "Version of the item's text.", "item_versions")
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        "schema_versions",
+        "Schema versions this store has gone through; the highest is current.",
+        ("version",),
+        (
+            Column("version", "INTEGER", "Schema version."),
+            Column("applied_at", "TIMESTAMP", "When it was applied."),
+            Column("code_version", "VARCHAR", "Tierwise version that applied it."),
+        ),
+    ),
+    Table(
+        "runs",
+        "Ledger: one row for every command that wrote.",
+        ("run_id",),
+        (
+            _id("run_id", "Run."),
+            Column("kind", "VARCHAR", "Command, such as ingest, sample, grade, split."),
+            Column("status", "VARCHAR", "running, finished, failed or interrupted."),
+            Column("parameters", "JSON", "What the command was asked to do."),
+            Column("code_version", "VARCHAR", "Tierwise version, with the commit where known."),
+            Column("model_id", "UUID", "Model that the run used.", "models", required=False),
+            Column(
+                "configuration_id",
+                "UUID",
+                "Sampling configuration that the run worked on.",
+                "configurations",
+                required=False,
+            ),
+            Column("parents", "UUID[]", "Runs whose rows this run read."),
+            Column("started_at", "TIMESTAMP", "Start."),
+            Column("ended_at", "TIMESTAMP", "End; NULL while running.", required=False),
+            Column("host", "VARCHAR", "Machine."),
+            Column("pid", "INTEGER", "Process id on that machine."),
+            Column("summary", "JSON", "What the run wrote, in counts.", required=False),
+        ),
+    ),
+    Table(
+        "queries",
+        "Distinct queries. A query is its exact text in a locale.",
+        ("query_id",),
+        (
+            _id("query_id", "Query."),
+            Column("text", "VARCHAR", "Query as the source has it."),
+            Column("locale", "VARCHAR", "Locale as the source has it, such as us."),
+            Column("kind", "VARCHAR", "plain, negation, alternative, question or knowledge."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "item_versions",
+        "Texts of items. A changed text is a new version, never an overwrite.",
+        ("item_version_id",),
+        (
+            _id("item_version_id", "Version of an item's text."),
+            _id("item_id", "Item: the source's own id, or the raw text where it has none."),
+            Column("version", "INTEGER", "1 for the first text seen, and so on."),
+            Column("is_current", "BOOLEAN", "Whether this is the newest version of the item."),
+            Column("source", "VARCHAR", "Source that brought the text first."),
+            Column("source_item_id", "VARCHAR", "The source's own item id.", required=False),
+            Column("title", "VARCHAR", "Title as the source has it."),
+            Column("description", "VARCHAR", "Description as plain text.", required=False),
+            Column(
+                "raw_description",
+                "VARCHAR",
+                "Description as the source has it, kept where cleaning changed it.",
+                required=False,
+            ),
+            Column("brand", "VARCHAR", "Brand.", required=False),
+            Column("attributes", "JSON", "Further attributes of the source, name to value.", required=False),
+            _RUN,
+        ),
+    ),
+    Table(
+        "pairs",
+        "Distinct query–item pairs, with the tier resolved from their judgments.",
+        ("pair_id",),
+        (
+            _id("pair_id", "Query–item pair."),
+            Column("query_id", "UUID", "Query.", "queries"),
+            _id("item_id", "Item."),
+            Column("item_version_id", "UUID", "Version that was judged.", "item_versions"),
+            Column(
+                "tier",
+                "INTEGER",
+                "Gold tier: 4 Excellent, 3 Related, 2 Mismatch, 1 Irrelevant. NULL while judgments conflict.",
+                required=False,
+            ),
+            Column(
+                "confidence",
+                "DOUBLE",
+                "0 to 1: summed confidence of the judgments for the tier, over the number of judgments.",
+                required=False,
+            ),
+            Column(
+                "judgment_id",
+                "UUID",
+                "Strongest judgment for the resolved tier.",
+                "judgments",
+                required=False,
+            ),
+            Column("source", "VARCHAR", "Source that brought the pair first."),
+            Column("weight", "DOUBLE", "Traffic weight; 1 where the source has none."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "judgments",
+        "Every judged row of every source, append-only. Tiers of pairs are resolved from these.",
+        ("judgment_id",),
+        (
+            _id("judgment_id", "Judgment."),
+            _PAIR,
+            _ITEM_VERSION,
+            Column("tier", "INTEGER", "Tier that was given, 1 to 4."),
+            Column(
+                "confidence", "DOUBLE", "0 to 1 from rater agreement; NULL where unknown.", required=False
+            ),
+            Column("source", "VARCHAR", "Source, such as crowdflower."),
+            Column("source_file", "VARCHAR", "File the row came from."),
+            Column("source_row", "BIGINT", "Line (CSV, JSONL) or row (Parquet) where it starts, from 1."),
+            Column(
+                "source_key", "VARCHAR", "The source's own row id, or which repeat of an equal row it is."
+            ),
+            Column("judged_by", "VARCHAR", "Person or process that judged.", required=False),
+            Column("judged_at", "TIMESTAMP", "When it was judged.", required=False),
+            _RUN,
+        ),
+    ),
+    Table(
+        "rejects",
+        "Rows that could not be used, with the reason.",
+        ("reject_id",),
+        (
+            _id("reject_id", "Rejected row."),
+            Column("source", "VARCHAR", "Source."),
+            Column("file", "VARCHAR", "File."),
+            Column("line", "BIGINT", "Line (CSV, JSONL) or row (Parquet) where it starts, from 1."),
+            Column("reason", "VARCHAR", "Short reason, the same for rows of the same fault."),
+            Column("detail", "VARCHAR", "What exactly was found."),
+            Column("raw", "VARCHAR", "The row, as JSON of its cells."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "models",
+        "Models by content: equal files are one model.",
+        ("model_id",),
+        (
+            _id("model_id", "Model."),
+            Column("name", "VARCHAR", "Name it was first asked for by."),
+            Column("digest", "VARCHAR", "SHA-256 over configuration, tokenizer and weights."),
+            Column("path", "VARCHAR", "Where it was loaded from."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "prompts",
+        "Prompt templates by content.",
+        ("prompt_id",),
+        (
+            _id("prompt_id", "Prompt template: the hash of its text."),
+            Column("name", "VARCHAR", "Name in the registry."),
+            Column("format", "VARCHAR", "answer-first or reason-first."),
+            Column("text", "VARCHAR", "The template."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "configurations",
+        "Sampling configurations: model, prompt template, decoding parameters.",
+        ("configuration_id",),
+        (
+            _id("configuration_id", "Sampling configuration."),
+            Column("model_id", "UUID", "Model.", "models"),
+            Column("prompt_id", "UUID", "Prompt template.", "prompts"),
+            Column("decoding", "JSON", "Decoding parameters: temperature, top_p, max_tokens."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "rendered_prompts",
+        "Prompts as the models saw them, before the chat template.",
+        ("pair_id", "prompt_hash"),
+        (
+            _PROMPT_HASH,
+            _PAIR,
+            Column("prompt_id", "UUID", "Prompt template.", "prompts"),
+            _ITEM_VERSION,
+            Column("messages", "JSON", "Chat messages: a list of role and content."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "samples",
+        "Generated texts: N for each pair and configuration.",
+        ("sample_id",),
+        (
+            _id("sample_id", "Sample."),
+            _PAIR,
+            _CONFIGURATION,
+            _PROMPT_HASH,
+            Column("sample_index", "INTEGER", "0 to N − 1."),
+            Column("text", "VARCHAR", "Generated text."),
+            Column("tier", "INTEGER", "Tier that the text states; NULL if unparsable.", required=False),
+            Column(
+                "tier_probs",
+                "DOUBLE[]",
+                "Probabilities of tiers 1 to 4 where the tier is emitted (tier_probs[3] is p(tier 3)): softmax "
+                "over the digit tokens before temperature and top-p. NULL where no tier was emitted.",
+                required=False,
+            ),
+            Column(
+                "digit_logprobs",
+                "DOUBLE[]",
+                "Natural-log probabilities of the digit tokens 1 to 4 at that position, over the vocabulary.",
+                required=False,
+            ),
+            Column("finish_reason", "VARCHAR", "stop, or length where max_tokens cut it."),
+            Column("prompt_tokens", "INTEGER", "Tokens of the prompt with the chat template."),
+            Column("completion_tokens", "INTEGER", "Tokens generated."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "sample_failures",
+        "Prompts that a model could not take; not drawn again unless asked.",
+        ("pair_id", "configuration_id", "prompt_hash"),
+        (
+            _PAIR,
+            _CONFIGURATION,
+            _PROMPT_HASH,
+            Column("reason", "VARCHAR", "What the model could not take."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "grades",
+        "What the grader says of a sample under a gold judgment.",
+        ("grade_id",),
+        (
+            _id("grade_id", "Grade."),
+            Column("sample_id", "UUID", "Sample.", "samples"),
+            Column("judgment_id", "UUID", "Gold judgment.", "judgments"),
+            Column("gold_tier", "INTEGER", "Gold tier."),
+            Column("grader_version", "VARCHAR", "Version of parser and grader."),
+            Column("tier", "INTEGER", "Tier read from the text; NULL if unparsable.", required=False),
+            Column("outcome", "VARCHAR", "correct, wrong or unparsable."),
+            Column("correct", "BOOLEAN", "Whether the tier is the gold tier."),
+            Column("distance", "INTEGER", "|tier − gold|; NULL if unparsable.", required=False),
+            Column(
+                "consistent",
+                "BOOLEAN",
+                "False where the text states another tier elsewhere; NULL where it says nothing more of it.",
+                required=False,
+            ),
+            _RUN,
+        ),
+    ),
+    Table(
+        "difficulty",
+        "How hard a pair is for a configuration, from its graded samples.",
+        ("difficulty_id",),
+        (
+            _id("difficulty_id", "Difficulty of a pair under a configuration at a step."),
+            _PAIR,
+            _CONFIGURATION,
+            Column("step", "INTEGER", "Training step; NULL for offline sampling.", required=False),
+            Column("n", "INTEGER", "Graded samples."),
+            Column("c", "INTEGER", "Correct samples."),
+            Column("unparsable", "INTEGER", "Unparsable samples, counted in n as not correct."),
+            Column("pass_1", "DOUBLE", "pass@1 = c / n."),
+            Column("pass_n", "DOUBLE", "pass@n: 1 if any sample is correct, else 0."),
+            Column("posterior_alpha", "DOUBLE", "Beta posterior of the solve rate: c + 1/2 (Jeffreys)."),
+            Column("posterior_beta", "DOUBLE", "Beta posterior of the solve rate: n − c + 1/2 (Jeffreys)."),
+            Column("solve_rate", "DOUBLE", "Posterior mean of the solve rate."),
+            Column("solve_rate_low", "DOUBLE", "Lower end of the central 95 % credible interval."),
+            Column("solve_rate_high", "DOUBLE", "Upper end of the central 95 % credible interval."),
+            Column("band", "VARCHAR", "solved, easy, medium, hard or unsolved."),
+            Column("gold_tier", "INTEGER", "Gold tier it was measured against."),
+            Column("grader_version", "VARCHAR", "Version of parser and grader."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "preferences",
+        "DPO pairs: a correct and a wrong sample of the same rendered prompt.",
+        ("preference_id",),
+        (
+            _id("preference_id", "Preference."),
+            _PAIR,
+            _CONFIGURATION,
+            Column("prompt_id", "UUID", "Prompt template.", "prompts"),
+            _PROMPT_HASH,
+            Column("chosen_sample_id", "UUID", "Sample behind chosen.", "samples"),
+            Column("rejected_sample_id", "UUID", "Sample behind rejected.", "samples"),
+            Column("chosen", "VARCHAR", "Correct text."),
+            Column("rejected", "VARCHAR", "Wrong text."),
+            Column("gold_tier", "INTEGER", "Gold tier, which chosen states."),
+            Column(
+                "rejected_tier", "INTEGER", "Tier that rejected states; NULL if unparsable.", required=False
+            ),
+            Column("tier_distance", "INTEGER", "|rejected tier − gold|.", required=False),
+            Column(
+                "rejected_confidence",
+                "DOUBLE",
+                "The model's probability of the rejected tier.",
+                required=False,
+            ),
+            Column("length_ratio", "DOUBLE", "Longer over shorter side, in generated tokens; 1 is equal."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "splits",
+        "Named, versioned, frozen sets.",
+        ("split",),
+        (
+            Column("split", "VARCHAR", "Name and version, such as hard_v3."),
+            Column("name", "VARCHAR", "Name."),
+            Column("version", "INTEGER", "1, 2, …"),
+            Column("role", "VARCHAR", "train, calibration or eval."),
+            Column("recipe", "JSON", "How the members were chosen: where, size, seed."),
+            Column(
+                "configuration_id",
+                "UUID",
+                "Configuration whose difficulty and samples are frozen.",
+                "configurations",
+                required=False,
+            ),
+            Column("content_hash", "VARCHAR", "SHA-256 over all rows frozen."),
+            Column("created_at", "TIMESTAMP", "When it was frozen."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "split_members",
+        "Pairs of a split with what was true of them when it was frozen.",
+        ("split", "pair_id"),
+        (
+            Column("split", "VARCHAR", "Split.", "splits"),
+            _PAIR,
+            Column("query_id", "UUID", "Query.", "queries"),
+            _ITEM_VERSION,
+            Column("tier", "INTEGER", "Gold tier."),
+            Column("confidence", "DOUBLE", "Confidence of the gold tier."),
+            Column("weight", "DOUBLE", "Traffic weight."),
+            Column("judgment_id", "UUID", "Gold judgment.", "judgments"),
+            Column("n", "INTEGER", "Graded samples.", required=False),
+            Column("c", "INTEGER", "Correct samples.", required=False),
+            Column("band", "VARCHAR", "Difficulty band.", required=False),
+            Column("prompt_hash", "UUID", "Rendered prompt.", "rendered_prompts", required=False),
+            Column("row_hash", "VARCHAR", "SHA-256 of the row with all texts it stands for."),
+        ),
+    ),
+    Table(
+        "split_completions",
+        "SFT payload of a split: what to complete each prompt with.",
+        ("split", "sample_id"),
+        (
+            Column("split", "VARCHAR", "Split.", "splits"),
+            _PAIR,
+            _PROMPT_HASH,
+            Column("sample_id", "UUID", "Correct sample.", "samples"),
+            Column("row_hash", "VARCHAR", "SHA-256 of the row with all texts it stands for."),
+        ),
+    ),
+    Table(
+        "split_preferences",
+        "DPO payload of a split.",
+        ("split", "preference_id"),
+        (
+            Column("split", "VARCHAR", "Split.", "splits"),
+            _id("preference_id", "Preference."),
+            _PAIR,
+            _PROMPT_HASH,
+            Column("chosen_sample_id", "UUID", "Sample behind chosen.", "samples"),
+            Column("rejected_sample_id", "UUID", "Sample behind rejected.", "samples"),
+            Column("row_hash", "VARCHAR", "SHA-256 of the row with all texts it stands for."),
+        ),
+    ),
+)
+
+TABLE_BY_NAME = {table.name: table for table in TABLES}

@@ -1,0 +1,122 @@
+"""Macros and views: what analysts may lean on. Kept stable, documented in docs/data-dictionary.md."""
+
+from __future__ import annotations
+
+from warehouse.ddl import View
+
+MACROS: tuple[tuple[str, str], ...] = (
+    (
+        "CREATE OR REPLACE MACRO netstring(field) AS "
+        "CASE WHEN field IS NULL THEN '-' "
+        "ELSE concat(strlen(CAST(field AS VARCHAR)), ':', CAST(field AS VARCHAR)) END",
+        "netstring(field): unambiguous encoding of a field inside a content id.",
+    ),
+    (
+        "CREATE OR REPLACE MACRO pass_at_k(n, c, k) AS "
+        "CASE WHEN n IS NULL OR c IS NULL OR k < 1 OR k > n THEN NULL WHEN n - c < k THEN 1.0 "
+        "ELSE 1.0 - list_aggregate(list_transform(range(CAST(n - c + 1 AS BIGINT), CAST(n + 1 AS BIGINT)), "
+        "lambda i: 1.0 - CAST(k AS DOUBLE) / i), 'product') END",
+        "pass_at_k(n, c, k): unbiased pass@k, 1 − C(n−c,k)/C(n,k); NULL where k > n.",
+    ),
+    (
+        "CREATE OR REPLACE MACRO difficulty_band(n, c) AS "
+        "CASE WHEN n = 0 THEN NULL WHEN c = n THEN 'solved' WHEN c * 4 >= n * 3 THEN 'easy' "
+        "WHEN c * 8 >= n * 3 THEN 'medium' WHEN c > 0 THEN 'hard' ELSE 'unsolved' END",
+        "difficulty_band(n, c): solved, easy (≥ 3/4), medium (≥ 3/8), hard (> 0) or unsolved.",
+    ),
+    (
+        "CREATE OR REPLACE MACRO tier_name(tier) AS CASE tier WHEN 4 THEN 'Excellent' WHEN 3 THEN 'Related' "
+        "WHEN 2 THEN 'Mismatch' WHEN 1 THEN 'Irrelevant' END",
+        "tier_name(tier): Excellent, Related, Mismatch or Irrelevant.",
+    ),
+    (
+        "CREATE OR REPLACE MACRO query_bucket(query_id, buckets) AS "
+        "CAST(concat('0x', substr(CAST(query_id AS VARCHAR), 1, 8)) AS BIGINT) % buckets",
+        "query_bucket(query_id, buckets): a stable number from 0 to buckets − 1; cuts queries into "
+        "disjoint shares.",
+    ),
+)
+
+VIEWS: tuple[View, ...] = (
+    View(
+        "items",
+        "Items with their current text.",
+        "SELECT item_id, title, description, brand, attributes, source, source_item_id, item_version_id, "
+        "version, run_id FROM item_versions WHERE is_current",
+    ),
+    View(
+        "conflicts",
+        "Pairs whose judgments disagree and that the resolution rule left without a tier.",
+        "SELECT p.pair_id, q.text AS query, v.title, list(j.tier ORDER BY j.tier) AS tiers, "
+        "list(j.confidence ORDER BY j.tier) AS confidences, list(j.source ORDER BY j.tier) AS sources "
+        "FROM pairs p JOIN judgments j USING (pair_id) JOIN queries q USING (query_id) "
+        "JOIN item_versions v ON v.item_version_id = p.item_version_id "
+        "WHERE p.tier IS NULL GROUP BY ALL",
+        (
+            ("query", "Query text."),
+            ("tiers", "Tiers given, ascending."),
+            ("confidences", "Confidences of the judgments, in the order of tiers."),
+            ("sources", "Sources of the judgments, in the order of tiers."),
+        ),
+    ),
+    View(
+        "newest_configuration",
+        "One row: the configuration of the newest finished sampling run. What `band` means where no "
+        "configuration is named.",
+        "SELECT configuration_id, run_id, ended_at FROM runs "
+        "WHERE kind = 'sample' AND status = 'finished' ORDER BY ended_at DESC, run_id LIMIT 1",
+    ),
+    View(
+        "pair_overview",
+        "Pairs with query, item and the difficulty under the newest configuration.",
+        "SELECT p.pair_id, p.query_id, p.item_id, p.item_version_id, q.text AS query, q.locale, q.kind, "
+        "v.title, v.description, v.brand, p.tier, p.confidence, p.source, p.weight, "
+        "d.configuration_id, d.n, d.c, d.pass_1, d.pass_n, d.solve_rate, d.band "
+        "FROM pairs p JOIN queries q USING (query_id) "
+        "JOIN item_versions v ON v.item_version_id = p.item_version_id "
+        "LEFT JOIN (SELECT * FROM difficulty WHERE step IS NULL AND configuration_id = "
+        "(SELECT configuration_id FROM newest_configuration)) d ON d.pair_id = p.pair_id",
+        (("query", "Query text."),),
+    ),
+    View(
+        "sample_votes",
+        "What the samples of a pair vote for under a configuration, beside the model's own probabilities.",
+        "SELECT pair_id, configuration_id, prompt_hash, count(*) AS samples, "
+        "count(*) FILTER (tier = 1) AS votes_1, count(*) FILTER (tier = 2) AS votes_2, "
+        "count(*) FILTER (tier = 3) AS votes_3, count(*) FILTER (tier = 4) AS votes_4, "
+        "count(*) FILTER (tier IS NULL) AS votes_unparsable, "
+        "avg(tier_probs[1]) AS mean_p1, avg(tier_probs[2]) AS mean_p2, "
+        "avg(tier_probs[3]) AS mean_p3, avg(tier_probs[4]) AS mean_p4 "
+        "FROM samples GROUP BY ALL",
+        (
+            ("samples", "Samples drawn."),
+            *((f"votes_{t}", f"Samples that state tier {t}.") for t in (1, 2, 3, 4)),
+            ("votes_unparsable", "Samples that state no tier."),
+            *(
+                (f"mean_p{t}", f"Mean probability of tier {t} over the samples that have it.")
+                for t in (1, 2, 3, 4)
+            ),
+        ),
+    ),
+    View(
+        "lineage",
+        "Where each sample came from: one row per sample and judgment of its pair.",
+        "SELECT s.sample_id, s.pair_id, q.text AS query, v.title, j.judgment_id, j.source, j.source_file, "
+        "j.source_row, t.name AS prompt, t.format AS prompt_format, m.name AS model, s.configuration_id, "
+        "s.run_id AS sample_run_id, j.run_id AS ingest_run_id "
+        "FROM samples s JOIN pairs p USING (pair_id) JOIN queries q USING (query_id) "
+        "JOIN configurations c ON c.configuration_id = s.configuration_id "
+        "JOIN prompts t USING (prompt_id) JOIN models m ON m.model_id = c.model_id "
+        "JOIN rendered_prompts r ON r.prompt_hash = s.prompt_hash AND r.pair_id = s.pair_id "
+        "JOIN item_versions v ON v.item_version_id = r.item_version_id "
+        "JOIN judgments j ON j.pair_id = s.pair_id",
+        (
+            ("query", "Query text."),
+            ("prompt", "Name of the prompt template."),
+            ("prompt_format", "answer-first or reason-first."),
+            ("model", "Name of the model."),
+            ("sample_run_id", "Run that drew the sample."),
+            ("ingest_run_id", "Run that read the judgment."),
+        ),
+    ),
+)
