@@ -1,0 +1,1 @@
+"""The recipe: readers, prompts, backends, samplers, graders, splits."""

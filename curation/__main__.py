@@ -1,0 +1,20 @@
+"""``python -m curation``: from judged rows to frozen splits."""
+
+from __future__ import annotations
+
+import click
+
+from curation.commands.ingest import ingest
+from warehouse.console import Group
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The recipe: ingest, sample, grade, difficulty, pairs, split, export."""
+
+
+for command in (ingest,):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main(prog_name="python -m curation")

@@ -1,0 +1,112 @@
+"""Models behind one small interface.
+
+A backend turns prompts into completions and reports, for each, the text, why generation stopped, the
+token counts, and the log-probabilities of the four tier digits wherever a digit was emitted. It knows
+nothing of pairs, tiers' meaning or the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TIER_DIGITS = ("1", "2", "3", "4")
+
+DigitLogprobs = tuple[float, float, float, float]
+"""Natural-log probabilities of the tokens ``1``, ``2``, ``3``, ``4``, over the whole vocabulary, before
+temperature and top-p."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Decoding parameters, part of a sampling configuration's identity.
+
+    ``temperature`` 0 is greedy. ``top_p`` keeps the smallest set of tokens whose probability reaches it.
+    ``max_tokens`` bounds the generated tokens of one completion.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt and the completions wanted of it.
+
+    Attributes:
+        key: The caller's name for this prompt; comes back with every completion.
+        messages: The chat so far; the backend applies the model's own chat template.
+        streams: One 128-bit random stream per wanted completion. Equal streams draw equal random numbers
+            whatever the batch; the text may still differ between batchings by floating-point rounding.
+    """
+
+    key: str
+    messages: tuple[Message, ...]
+    streams: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedDigit:
+    """A tier digit that the model emitted as a token of its own, at character ``offset`` of the text."""
+
+    offset: int
+    logprobs: DigitLogprobs
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One generated text.
+
+    Attributes:
+        key: The request's key.
+        stream: Which of the request's streams drew it.
+        text: Decoded without special tokens, not stripped.
+        finish_reason: ``stop`` at an end-of-sequence token, ``length`` at ``max_tokens``.
+        prompt_tokens: Length of the prompt after the chat template.
+        completion_tokens: Generated tokens, the end-of-sequence token included.
+        first: Log-probabilities of the tier digits at the first generated token.
+        digits: Every tier digit emitted, in order.
+    """
+
+    key: str
+    stream: int
+    text: str
+    finish_reason: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+    first: DigitLogprobs
+    digits: tuple[EmittedDigit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A prompt that cannot be completed by this model; retrying it unchanged gives the same answer."""
+
+    key: str
+    reason: str
+
+
+class Backend(Protocol):
+    """What sampling and prediction need of a model."""
+
+    def generate(
+        self, requests: Sequence[Request], decoding: Decoding
+    ) -> Iterator[list[Completion | Failure]]:
+        """Yield finished batches, in whatever order suits the engine, until every request is answered.
+
+        Every (key, stream) is answered exactly once by a ``Completion``, or every stream of a key by one
+        ``Failure``.
+        """
+        ...

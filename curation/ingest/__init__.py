@@ -1,0 +1,1 @@
+"""Readers: public data sets and tables of any form, into judged pairs."""
