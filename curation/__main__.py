@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import click
 
+from curation.commands.export import export
 from curation.commands.ingest import ingest
+from curation.commands.judge import difficulty, grade, pairs
+from curation.commands.sample import sample
+from curation.commands.split import split
 from warehouse.console import Group
 
 
@@ -13,7 +17,7 @@ def main() -> None:
     """The recipe: ingest, sample, grade, difficulty, pairs, split, export."""
 
 
-for command in (ingest,):
+for command in (ingest, sample, grade, difficulty, pairs, split, export):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
         r"camping|hiking|induction|summer|winter|wedding|interview|toddlers?|seniors?)\b",
     ),
 )
-_RULES = {locale: _ENGLISH for locale in ("us", "uk", "ca", "au", "en", "en-US", "en-GB")}
+_RULES = dict.fromkeys(("us", "uk", "ca", "au", "en", "en-US", "en-GB"), _ENGLISH)
 
 
 def sql_query_kind(text: str, locale: str) -> str:

@@ -15,9 +15,10 @@ confidence is the summed confidence behind its tier over the number of standing 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     import duckdb
 
 MAJORITY = 0.6

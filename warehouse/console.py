@@ -33,6 +33,12 @@ class Group(click.Group):
             return super().invoke(ctx)
         except TierwiseError as error:
             raise click.ClickException(" ".join(str(error).split("\n"))) from error
+        except ModuleNotFoundError as error:
+            if not error.name or error.name.split(".")[0] in ("warehouse", "curation"):
+                raise
+            raise click.ClickException(
+                f"this command needs the package {error.name}; `pip install 'tierwise[training]'` brings all"
+            ) from error
         except BrokenPipeError:
             # The reader of our output (head, less) has left; Python must not complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -110,6 +112,28 @@ class Store:
             raise
         else:
             long_run.end("finished")
+
+    @contextmanager
+    def exclusive(self, name: str, doing: str) -> Iterator[None]:
+        """Keep other processes from `doing` the same at the same time.
+
+        Raises:
+            TierwiseError: Another process does.
+        """
+        self.runs.mkdir(exist_ok=True)
+        lock = self.runs / f".{name}.lock"
+        with lock.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise TierwiseError(
+                    f"process {file.read()} is already {doing} in {self.path}; wait or stop it"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
 
     @contextmanager
     def _open_for_writing(self, wait: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

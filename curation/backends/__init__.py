@@ -33,12 +33,15 @@ class Decoding:
     """Decoding parameters, part of a sampling configuration's identity.
 
     ``temperature`` 0 is greedy. ``top_p`` keeps the smallest set of tokens whose probability reaches it.
-    ``max_tokens`` bounds the generated tokens of one completion.
+    ``max_tokens`` bounds the generated tokens of one completion. ``guided`` makes every text open with a line
+    that is a tier digit alone: the first token is drawn among the four digits, the second is the line break.
+    Log-probabilities are those before this mask.
     """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 256
+    guided: bool = False
 
 
 @dataclass(frozen=True, slots=True)

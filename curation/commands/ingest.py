@@ -26,7 +26,7 @@ def ingest() -> None:
 @db_option
 @json_option
 def crowdflower(paths: tuple[Path, ...], store: Store, as_json: bool) -> None:
-    """Search Results Relevance (CrowdFlower, 2015): id, query, product_title, median_relevance, …"""
+    """Search Results Relevance (CrowdFlower, 2015): id, query, product_title, median_relevance."""
     from curation.ingest.load import ingest as load
     from curation.ingest.sources import CrowdFlower
 
@@ -41,7 +41,7 @@ def crowdflower(paths: tuple[Path, ...], store: Store, as_json: bool) -> None:
     required=True,
     metavar="FIELD=COLUMN…",
     help="Which column holds which field: query, title, label, and where there are any description, item_id, "
-    "brand, weight, judged_at, locale.",
+    "brand, price, weight, judged_at, locale.",
 )
 @click.option(
     "--tiers",
@@ -63,10 +63,10 @@ def table(
     store: Store,
     as_json: bool,
 ) -> None:
-    """Any CSV, TSV, JSONL or Parquet file.
+    r"""Any CSV, TSV, JSONL or Parquet file.
 
     \b
-    python -m curation ingest table judged.csv --tiers "Exact=4,Partial=3,Irrelevant=1" \\
+    python -m curation ingest table judged.csv --tiers "Exact=4,Partial=3,Irrelevant=1" \
         --map query=q title=name description=text label=grade
     """
     from curation.ingest.load import ingest as load

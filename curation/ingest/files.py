@@ -85,7 +85,9 @@ def _read_csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[Row | Rej
                         f"{path}, line {start}: a cell is longer than {CELL_LIMIT:,} characters; is a quote left open?"
                     ) from None
                 if "unexpected end" in str(error):
-                    raise TierwiseError(f"{path}, line {start}: a quote opened here is never closed") from None
+                    raise TierwiseError(
+                        f"{path}, line {start}: a quote opened here is never closed"
+                    ) from None
                 some = True
                 yield Reject(start, "malformed quoting", str(error), "")
                 continue

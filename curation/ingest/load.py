@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 _BATCH = 20_000
 
 
-def ingest(store: Store, source: Source, paths: Sequence[Path], delimiter: str | None = None) -> dict[str, Any]:
+def ingest(
+    store: Store, source: Source, paths: Sequence[Path], delimiter: str | None = None
+) -> dict[str, Any]:
     """Read `paths` as `source` into the store, making it where missing; return the counts.
 
     All of it is kept or nothing. The same rows again add no data row.
@@ -145,6 +147,7 @@ def _staged_row(file: str, row: Row, judged: JudgedRow) -> dict[str, Any]:
         "raw": raw,
         "cleaned": None if cleaned == raw else cleaned,
         "brand": judged.brand,
+        "attributes": json.dumps({"price": judged.price}) if judged.price else None,
         "source_item_id": judged.source_item_id,
         "tier": judged.tier,
         "confidence": judged.confidence,
@@ -156,7 +159,18 @@ def _staged_row(file: str, row: Row, judged: JudgedRow) -> dict[str, Any]:
 def _judged_schema() -> pa.Schema:
     import pyarrow as pa
 
-    texts = ("file", "source_key", "query", "locale", "title", "raw", "cleaned", "brand", "source_item_id")
+    texts = (
+        "file",
+        "source_key",
+        "query",
+        "locale",
+        "title",
+        "raw",
+        "cleaned",
+        "brand",
+        "attributes",
+        "source_item_id",
+    )
     return pa.schema(
         [(name, pa.string()) for name in texts]
         + [("line", pa.int64()), ("tier", pa.int32()), ("confidence", pa.float64()), ("weight", pa.float64())]
@@ -208,7 +222,8 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
     fresh = {
         row[0]
         for row in connection.execute(
-            "SELECT pair_id FROM pairs SEMI JOIN staged USING (pair_id) WHERE run_id = $run", {"run": run.run_id}
+            "SELECT pair_id FROM pairs SEMI JOIN staged USING (pair_id) WHERE run_id = $run",
+            {"run": run.run_id},
         ).fetchall()
     }
     changed = len((resolved | {row[0] for row in weights}) - fresh)
@@ -255,7 +270,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, source: str, directory: Path) 
             FROM read_parquet('{_quoted(directory)}/judged-*.parquet')
         ), paired AS (
             SELECT *, {sql_content_id("pair", "query_id", "item_id")} AS pair_id,
-                {sql_content_id("item version", "item_id", "title", "raw", "brand")} AS item_version_id
+                {sql_content_id("item version", "item_id", "title", "raw", "brand", "attributes")} AS item_version_id
             FROM identified
         ), keyed AS (
             -- Without a row id of its own, a row is the how-manieth of its pair: stable when lines move.
@@ -278,10 +293,12 @@ def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, A
             SELECT item_version_id, any_value(item_id) AS item_id, min(line) AS line,
                 any_value(source_item_id) AS source_item_id, any_value(title) AS title,
                 any_value(coalesce(cleaned, raw)) AS description,
-                any_value(CASE WHEN cleaned IS NOT NULL THEN raw END) AS raw_description, any_value(brand) AS brand
+                any_value(CASE WHEN cleaned IS NOT NULL THEN raw END) AS raw_description, any_value(brand) AS brand,
+                any_value(attributes) AS attributes
             FROM staged ANTI JOIN item_versions USING (item_version_id) GROUP BY item_version_id
         ), earlier AS (
-            SELECT item_id, max(version) AS version FROM item_versions SEMI JOIN incoming USING (item_id) GROUP BY item_id
+            SELECT item_id, max(version) AS version FROM item_versions SEMI JOIN incoming USING (item_id)
+            GROUP BY item_id
         )
         SELECT incoming.* EXCLUDE (line), $source AS source, $run::UUID AS run_id,
             coalesce(earlier.version, 0) + row_number() OVER (PARTITION BY item_id ORDER BY line, item_version_id)

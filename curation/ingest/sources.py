@@ -32,6 +32,7 @@ class JudgedRow:
     locale: str = DEFAULT_LOCALE
     source_item_id: str | None = None
     brand: str | None = None
+    price: str | None = None
     confidence: float | None = None
     weight: float = 1.0
     judged_at: datetime | None = None
@@ -114,6 +115,7 @@ class MappedTable:
         "label",
         "item_id",
         "brand",
+        "price",
         "weight",
         "judged_at",
         "locale",
@@ -131,7 +133,9 @@ class MappedTable:
             raise TierwiseError(f"--map {unknown[0]}=…: no such field; fields are {', '.join(self.FIELDS)}")
         missing = [field for field in self.REQUIRED if field not in self.mapping]
         if missing:
-            raise TierwiseError(f"--map lacks {', '.join(missing)}; give {' '.join(f'{m}=COLUMN' for m in missing)}")
+            raise TierwiseError(
+                f"--map lacks {', '.join(missing)}; give {' '.join(f'{m}=COLUMN' for m in missing)}"
+            )
         for label, tier in self.tiers.items():
             if tier not in (1, 2, 3, 4):
                 raise TierwiseError(f"--tiers {label}={tier}: tiers are 1 to 4")
@@ -157,6 +161,7 @@ class MappedTable:
             locale=mapped.get("locale") or DEFAULT_LOCALE,
             source_item_id=mapped.get("item_id") or None,
             brand=mapped.get("brand") or None,
+            price=mapped.get("price") or None,
             weight=weight,
             judged_at=_time(mapped["judged_at"]) if mapped.get("judged_at") else None,
         )

@@ -1,0 +1,396 @@
+"""Completions from a causal language model in this process, by 🤗 transformers and PyTorch.
+
+``model.generate(num_return_sequences=n)`` prefills every prompt n times. Here a prompt is prefilled once
+and its key–value cache repeated for its n samples; the decode loop is our own, so that a sample's random
+numbers follow from its stream alone and the tier digits' log-probabilities cost next to nothing.
+
+Shapes in this module: P prompts, R rows (completions in flight), L cached positions, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
+
+import jinja2
+import numpy as np
+import torch
+from numpy.random import Generator, Philox
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.cache_utils import DynamicLayer
+from transformers.utils import logging
+
+from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Failure, Request
+from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from curation.backends import Decoding, DigitLogprobs
+
+BATCHES_PER_WINDOW = 16
+"""How many full batches of prompts are tokenized and sorted by length at a time."""
+
+NUCLEUS_CANDIDATES = 512
+"""Most probable tokens looked at before a nucleus has to sort the whole vocabulary."""
+
+CACHE_BLOCK = 64
+"""Positions by which the key–value cache grows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prompt:
+    """A request after the chat template: its token ids."""
+
+    request: Request
+    ids: list[int]
+
+
+@dataclass(slots=True, eq=False)
+class _Row:
+    """One completion in flight."""
+
+    prompt: _Prompt
+    stream: int
+    first: DigitLogprobs = (0.0, 0.0, 0.0, 0.0)
+    tokens: list[int] = field(default_factory=list)
+    digits: list[tuple[int, DigitLogprobs]] = field(default_factory=list)
+    """Position among ``tokens`` and log-probabilities of every tier digit emitted."""
+    finish_reason: Literal["stop", "length"] = "length"
+
+
+class TransformersBackend:
+    """A causal language model with its tokenizer, ready to generate.
+
+    Attributes:
+        model: The loaded ``PreTrainedModel``, in evaluation mode.
+        tokenizer: Its tokenizer, which has a chat template.
+        batch_size: Completions in flight. Halved, and left so, when the GPU runs out of memory.
+        context: The longest sequence the model takes, in tokens; ``None`` when its configuration sets none.
+        eos_token_ids: Tokens that end a completion.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        batch_size: int | None = None,
+        dtype: Literal["bfloat16", "float32"] = "bfloat16",
+        device: str | None = None,
+    ) -> None:
+        """Load ``model`` from a directory or the Hub, as safetensors and without remote code.
+
+        Args:
+            model: A model directory or a Hub id.
+            batch_size: Completions in flight; by default 32 on a CPU and 256 elsewhere.
+            dtype: What weights and activations are held in. Sampling is in float32 either way.
+            device: A PyTorch device; by default CUDA when there is one, else the CPU.
+
+        Raises:
+            TierwiseError: The model cannot be loaded, its tokenizer has no chat template, or a tier digit
+                is not one token.
+        """
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.batch_size = batch_size or (32 if self.device.type == "cpu" else 256)
+        logging.disable_progress_bar()
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+            self.model = AutoModelForCausalLM.from_pretrained(
+                model,
+                dtype=getattr(torch, dtype),
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                trust_remote_code=False,
+            ).to(self.device)
+        except Exception as error:
+            # Configuration, tokenizer and weights each fail with exceptions of their own libraries.
+            raise TierwiseError(
+                f"cannot load the model {str(model)!r}, name another with --model: {str(error).splitlines()[0]}"
+            ) from error
+        self.model.eval()
+        if self.tokenizer.chat_template is None:
+            raise TierwiseError(
+                f"the tokenizer of {str(model)!r} has no chat template: "
+                "name an instruction-tuned model with --model, or add chat_template.jinja to its directory."
+            )
+        self.context: int | None = getattr(
+            self.model.config.get_text_config(decoder=True), "max_position_embeddings", None
+        )
+        eos = self.model.generation_config.eos_token_id
+        self.eos_token_ids = {*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id} - {
+            None
+        }
+        self._bare, self._families = self._find_digit_tokens(str(model))
+        self._line_break = self.tokenizer.encode("\n", add_special_tokens=False)[-1]
+
+    def _find_digit_tokens(self, model: str) -> tuple[list[int], dict[int, list[int]]]:
+        """The ids of ``1`` … ``4``, and for every id that spells a tier digit the four ids of its family."""
+        encoded = [self.tokenizer.encode(digit, add_special_tokens=False) for digit in TIER_DIGITS]
+        if [self._text(ids).strip() for ids in encoded if len(ids) == 1] != list(TIER_DIGITS):
+            raise TierwiseError(
+                f"the tokenizer of {model!r} does not encode each tier digit as one token, so that tier "
+                "probabilities cannot be read: name another model with --model."
+            )
+        bare = [ids[0] for ids in encoded]
+        vocabulary = self.tokenizer.get_vocab()
+        families = [bare]
+        # How byte-level BPE and SentencePiece write the space that a token begins with.
+        for space in ("Ġ", "▁"):
+            family = [vocabulary[space + digit] for digit in TIER_DIGITS if space + digit in vocabulary]
+            if len(family) == len(TIER_DIGITS):
+                families.append(family)
+        return bare, {token: family for family in families for token in family}
+
+    def generate(
+        self, requests: Sequence[Request], decoding: Decoding
+    ) -> Iterator[list[Completion | Failure]]:
+        """Answer every request; see ``Backend.generate``.
+
+        Prompts are sorted by length within a window, longest first, so that a batch pads little and memory
+        stays flat however many requests there are. A prompt that is too long for the model, or that its
+        chat template refuses, is a ``Failure``.
+        """
+        start = 0
+        while start < len(requests):
+            end, rows = start, 0
+            while end < len(requests) and rows < BATCHES_PER_WINDOW * self.batch_size:
+                rows += len(requests[end].streams)
+                end += 1
+            prompts, failures = self._tokenize(requests[start:end], decoding.max_tokens)
+            if failures:
+                yield list(failures)
+            prompts.sort(key=lambda prompt: -len(prompt.ids))
+            todo = [_Row(prompt, stream) for prompt in prompts for stream in prompt.request.streams]
+            while todo:
+                batch = todo[: self.batch_size]
+                try:
+                    self._decode(batch, decoding)
+                except torch.cuda.OutOfMemoryError as error:
+                    if len(batch) == 1:
+                        raise TierwiseError(
+                            f"a prompt of {len(batch[0].prompt.ids)} tokens and {decoding.max_tokens} new ones "
+                            "do not fit the GPU even alone: lower --max-tokens or name a smaller --model."
+                        ) from error
+                    self.batch_size = len(batch) // 2
+                    todo[: len(batch)] = [_Row(row.prompt, row.stream) for row in batch]
+                else:
+                    yield [self._completion(row) for row in batch]
+                    del todo[: len(batch)]
+            start = end
+
+    def _tokenize(self, requests: Sequence[Request], max_tokens: int) -> tuple[list[_Prompt], list[Failure]]:
+        """Apply the chat template; prompts that leave no room for ``max_tokens`` fail."""
+        texts: dict[int, str] = {}
+        failures = []
+        for index, request in enumerate(requests):
+            chat = [{"role": turn.role, "content": turn.content} for turn in request.messages]
+            try:
+                texts[index] = self.tokenizer.apply_chat_template(
+                    chat, add_generation_prompt=True, tokenize=False
+                )
+            except jinja2.TemplateError as error:
+                failures.append(Failure(request.key, f"the chat template refuses this prompt: {error}"))
+        prompts = []
+        if texts:
+            # The template has written the special tokens already.
+            encoded = self.tokenizer(list(texts.values()), add_special_tokens=False, verbose=False)
+            for index, ids in zip(texts, encoded["input_ids"], strict=True):
+                if self.context is not None and len(ids) + max_tokens > self.context:
+                    reason = (
+                        f"the prompt has {len(ids)} tokens, the model takes {self.context - max_tokens} "
+                        f"(its context of {self.context} less {max_tokens} new ones)"
+                    )
+                    failures.append(Failure(requests[index].key, reason))
+                else:
+                    prompts.append(_Prompt(requests[index], ids))
+        return prompts, failures
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _decode(self, rows: list[_Row], decoding: Decoding) -> None:
+        """Generate every row to its end; rows of one prompt are adjacent."""
+        prompts = [prompt for prompt, _ in groupby(rows, key=lambda row: row.prompt)]
+        logits, mask, cache = self._prefill(prompts)
+        first = self._digit_logprobs(logits, [self._bare] * len(prompts))
+        number = {id(prompt): index for index, prompt in enumerate(prompts)}
+        for row in rows:
+            row.first = first[number[id(row.prompt)]]
+        of_prompt = self._tensor([number[id(row.prompt)] for row in rows])
+        logits, mask = logits[of_prompt], mask[of_prompt]
+        _repeat_cache(cache, of_prompt)
+        position = mask.sum(-1, keepdim=True)
+        uniforms = self._tensor(np.stack([_uniforms(row.stream, decoding.max_tokens) for row in rows]))
+
+        live = rows
+        for step in range(decoding.max_tokens):
+            allowed = self._guide(logits, step) if decoding.guided and step < 2 else logits
+            tokens = sample_tokens(allowed, uniforms[:, step], decoding)
+            self._record(live, tokens.tolist(), logits)
+            unfinished = [index for index, row in enumerate(live) if row.finish_reason != "stop"]
+            if not unfinished or step == decoding.max_tokens - 1:
+                return
+            # Dropping rows copies the cache once; keeping a finished row costs every step.
+            if len(live) - len(unfinished) >= max(1, len(live) // 8):
+                live = [live[index] for index in unfinished]
+                keep = self._tensor(unfinished)
+                tokens, mask, position, uniforms = tokens[keep], mask[keep], position[keep], uniforms[keep]
+                cache.reorder_cache(keep)
+            mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=-1)
+            output = self.model(
+                input_ids=tokens[:, None],
+                attention_mask=mask,
+                position_ids=position,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            logits = output.logits[:, -1].float()
+            position = position + 1
+
+    def _prefill(self, prompts: list[_Prompt]) -> tuple[Any, Any, Any]:
+        """Run each prompt once, left-padded: next-token logits [P, V], mask [P, L], a cache of P rows."""
+        length = max(len(prompt.ids) for prompt in prompts)
+        padding = [length - len(prompt.ids) for prompt in prompts]
+        mask = self._tensor([[0] * pad + [1] * (length - pad) for pad in padding])
+        cache = DynamicCache(config=self.model.config)
+        output = self.model(
+            # The mask hides the padding, so that any token id will do.
+            input_ids=self._tensor([[0] * pad + p.ids for pad, p in zip(padding, prompts, strict=True)]),
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[:, -1].float(), mask, cache
+
+    def _guide(self, logits: Any, step: int) -> Any:
+        """``logits`` [R, V] with only the bare digits left at step 0 and only the line break at step 1."""
+        allowed = self._tensor(self._bare if step == 0 else [self._line_break])
+        return torch.full_like(logits, -torch.inf).index_copy(1, allowed, logits[:, allowed])
+
+    def _record(self, rows: list[_Row], tokens: list[int], logits: Any) -> None:
+        """Append to every unfinished row the token drawn from its ``logits`` [R, V]."""
+        digits = []
+        for index, (row, token) in enumerate(zip(rows, tokens, strict=True)):
+            if row.finish_reason == "stop":
+                continue
+            row.tokens.append(token)
+            if token in self.eos_token_ids:
+                row.finish_reason = "stop"
+            elif token in self._families:
+                digits.append(index)
+        if digits:
+            families = [self._families[tokens[index]] for index in digits]
+            logprobs = self._digit_logprobs(logits[self._tensor(digits)], families)
+            for index, values in zip(digits, logprobs, strict=True):
+                rows[index].digits.append((len(rows[index].tokens) - 1, values))
+
+    def _digit_logprobs(self, logits: Any, families: list[list[int]]) -> list[DigitLogprobs]:
+        """Natural-log probabilities of each row's four token ids, over its whole vocabulary [R, V]."""
+        logprobs = logits.gather(-1, self._tensor(families)) - logits.logsumexp(-1, keepdim=True)
+        return [(one, two, three, four) for one, two, three, four in logprobs.tolist()]
+
+    def _completion(self, row: _Row) -> Completion:
+        tokens = row.tokens[:-1] if row.finish_reason == "stop" else row.tokens
+        # A text that ends with the digit is a prefix of the whole: its bytes before an ASCII character
+        # cannot be part of a character that is still incomplete.
+        digits = (
+            EmittedDigit(len(self._text(tokens[: at + 1])) - 1, logprobs) for at, logprobs in row.digits
+        )
+        return Completion(
+            key=row.prompt.request.key,
+            stream=row.stream,
+            text=self._text(tokens),
+            finish_reason=row.finish_reason,
+            prompt_tokens=len(row.prompt.ids),
+            completion_tokens=len(row.tokens),
+            first=row.first,
+            digits=tuple(digits),
+        )
+
+    def _text(self, tokens: list[int]) -> str:
+        text: str = self.tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def _tensor(self, values: Any) -> Any:
+        return torch.as_tensor(values, device=self.device)
+
+
+def sample_tokens(logits: Any, uniforms: Any, decoding: Decoding) -> Any:
+    """Draw one token per row by inverting its cumulative distribution.
+
+    Args:
+        logits: [R, V], float32.
+        uniforms: [R], float32 in (0, 1].
+        decoding: Temperature, then top-p, are applied to ``logits``.
+
+    Returns:
+        Token ids, [R].
+    """
+    if decoding.temperature == 0:
+        return logits.argmax(-1)
+    probabilities = (logits / decoding.temperature).softmax(-1)
+    if decoding.top_p >= 1:
+        mass = probabilities.cumsum(-1)
+        return torch.searchsorted(mass, uniforms[:, None] * mass[:, -1:]).squeeze(-1)
+    sorted_probabilities, ids = probabilities.topk(min(NUCLEUS_CANDIDATES, probabilities.shape[-1]))
+    mass = sorted_probabilities.cumsum(-1)
+    if (mass[:, -1] < decoding.top_p).any():
+        sorted_probabilities, ids = probabilities.sort(descending=True)
+        mass = sorted_probabilities.cumsum(-1)
+    last = (mass < decoding.top_p).sum(-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
+    choice = torch.searchsorted(mass, uniforms[:, None] * mass.gather(-1, last))
+    return ids.gather(-1, choice).squeeze(-1)
+
+
+def _uniforms(stream: int, count: int) -> Any:
+    """The stream's first ``count`` uniforms in (0, 1], float32; a shorter count is a prefix of a longer."""
+    return (1 - Generator(Philox(key=stream)).random(count)).astype(np.float32)
+
+
+class _GrowingLayer(DynamicLayer):  # type: ignore[misc]
+    """A cache layer with room to grow: ``DynamicLayer`` copies all keys and values at every token."""
+
+    def __init__(self, layer: Any, rows: Any) -> None:
+        """Take over the positions of ``layer``, its batch entries chosen by ``rows`` [R]."""
+        super().__init__()
+        self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
+        self.keys, self.values = layer.keys, layer.values
+        self.reorder_cache(rows)
+
+    def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Append one position and return all of them, [R, heads, L + 1, head size]."""
+        length = self.keys.shape[-2]
+        if length == self._key_storage.shape[-2]:
+            self._reserve(self.keys, self.values)
+        self._key_storage[:, :, length] = key_states[:, :, 0]
+        self._value_storage[:, :, length] = value_states[:, :, 0]
+        self.keys = self._key_storage[:, :, : length + 1]
+        self.values = self._value_storage[:, :, : length + 1]
+        return self.keys, self.values
+
+    def reorder_cache(self, beam_idx: Any) -> None:
+        """Keep the rows ``beam_idx`` [R], which may repeat."""
+        self._reserve(self.keys[beam_idx], self.values[beam_idx])
+
+    def _reserve(self, keys: Any, values: Any) -> None:
+        length = keys.shape[-2]
+        storage = []
+        for states in (keys, values):
+            shape = (*states.shape[:-2], length + CACHE_BLOCK, states.shape[-1])
+            storage.append(states.new_empty(shape))
+            storage[-1][:, :, :length] = states
+        self._key_storage, self._value_storage = storage
+        self.keys, self.values = (states[:, :, :length] for states in storage)
+
+
+def _repeat_cache(cache: Any, rows: Any) -> None:
+    """Give every row [R] a copy of its prompt's cache entries, layer by layer."""
+    for index, layer in enumerate(cache.layers):
+        if type(layer) is DynamicLayer:
+            cache.layers[index] = _GrowingLayer(layer, rows)
+        else:
+            layer.reorder_cache(rows)

@@ -1,0 +1,87 @@
+"""``curation grade``, ``difficulty`` and ``pairs``: what the samples say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warehouse.console import db_option, json_option, print_summary, progress
+
+if TYPE_CHECKING:
+    from curation.preferences import HardestBy
+    from warehouse.store import Store
+
+
+@click.command()
+@db_option
+@json_option
+def grade(store: Store, as_json: bool) -> None:
+    """Grade the samples that have no grade under today's gold and grader."""
+    print_summary(_grade(store), as_json)
+
+
+@click.command()
+@db_option
+@json_option
+def difficulty(store: Store, as_json: bool) -> None:
+    """Bring n, c, pass@k and bands up to date, grading first what is not graded yet."""
+    from curation.difficulty import update_difficulty
+
+    graded = _grade(store)
+    print_summary({"graded": graded["graded"], **update_difficulty(store)}, as_json)
+
+
+@click.command()
+@click.option("--configuration", metavar="ID", help="Sampling configuration.  [default: the newest finished]")
+@click.option(
+    "--per-prompt",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Preferences a prompt, at most.",
+)
+@click.option(
+    "--hardest-by",
+    type=click.Choice(["confidence", "distance"]),
+    default="confidence",
+    show_default=True,
+    help="Wrong samples that come first: the model's most probable wrong tier, or the nearest tier.",
+)
+@click.option(
+    "--max-length-ratio",
+    type=click.FloatRange(1),
+    default=2.0,
+    show_default=True,
+    help="Longer over shorter side, in tokens.",
+)
+@db_option
+@json_option
+def pairs(
+    configuration: str | None,
+    per_prompt: int,
+    hardest_by: HardestBy,
+    max_length_ratio: float,
+    store: Store,
+    as_json: bool,
+) -> None:
+    """Build DPO preferences from correct and wrong samples of the same prompt, grading first what is not graded."""
+    from curation.preferences import update_preferences
+
+    _grade(store)
+    summary = update_preferences(
+        store,
+        configuration=configuration,
+        per_prompt=per_prompt,
+        hardest_by=hardest_by,
+        max_length_ratio=max_length_ratio,
+    )
+    print_summary(summary, as_json)
+
+
+def _grade(store: Store) -> dict[str, Any]:
+    from curation.grades import grade_samples
+
+    with progress() as shown:
+        task = shown.add_task("grading", total=None)
+        return grade_samples(store, lambda done, total: shown.update(task, completed=done, total=total))

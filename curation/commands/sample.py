@@ -1,0 +1,119 @@
+"""``curation sample``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from warehouse.console import db_option, json_option, print_summary, progress
+
+if TYPE_CHECKING:
+    from curation.backends import Backend
+    from curation.sampling import Progress
+    from warehouse.store import Store
+
+
+@click.command()
+@click.option("--n", "n", type=click.IntRange(1), required=True, help="Samples wanted for each pair.")
+@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pairs; the same ones each time.")
+@click.option(
+    "--model",
+    default="smollm2-135m",
+    show_default=True,
+    help="A folder, a hub id, or smollm2-135m.",
+)
+@click.option("--prompt", default="answer-first", show_default=True, help="Prompt template.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Per sample, at most."
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="1 samples the model's own distribution, which makes c/n its solve rate.",
+)
+@click.option(
+    "--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="Nucleus."
+)
+@click.option(
+    "--guided/--unguided",
+    default=True,
+    show_default=True,
+    help="Answer-first: draw the first token among the four tier digits, as serving reads it.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Moves all random streams.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float32"]),
+    default="bfloat16",
+    show_default=True,
+    help="Precision of the weights.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples in flight."
+)
+@click.option("--retry-failed", is_flag=True, help="Try again the prompts that failed before.")
+@click.option("--dry-run", is_flag=True, help="Only say how much there is to draw.")
+@db_option
+@json_option
+def sample(
+    n: int,
+    where: str | None,
+    limit: int | None,
+    model: str,
+    prompt: str,
+    max_tokens: int,
+    temperature: float,
+    top_p: float,
+    guided: bool,
+    seed: int,
+    dtype: Literal["bfloat16", "float32"],
+    batch_size: int,
+    retry_failed: bool,
+    dry_run: bool,
+    store: Store,
+    as_json: bool,
+) -> None:
+    """Make sure that N samples exist for each pair; draw what is missing.
+
+    Stop it when you like: finished batches are kept, and the same command goes on from there.
+    """
+    from curation.backends import Decoding
+    from curation.models import resolve
+    from curation.prompts import load_template
+    from curation.sampling import Configuration
+    from curation.sampling import sample as draw
+
+    template = load_template(prompt)
+    reference = resolve(model)
+    guide = guided and template.format == "answer-first"
+    configuration = Configuration(reference, template, Decoding(temperature, top_p, max_tokens, guide))
+
+    def load() -> Backend:
+        from curation.backends.transformers import TransformersBackend
+
+        return TransformersBackend(str(reference.path), dtype=dtype, batch_size=batch_size)
+
+    with progress("{task.fields[speed]}") as shown:
+        task = shown.add_task(f"samples from {reference.name}", total=None, speed="loading the model")
+
+        def report(state: Progress) -> None:
+            speed = f"{state.tokens_per_second:,.0f} tokens/s" if state.samples else "loading the model"
+            shown.update(task, total=state.wanted, completed=state.samples, speed=speed)
+
+        summary: dict[str, Any] = draw(
+            store,
+            configuration,
+            load,
+            n=n,
+            where=where,
+            limit=limit,
+            seed=seed,
+            retry_failed=retry_failed,
+            dry_run=dry_run,
+            report=report,
+        )
+    print_summary(summary, as_json)

@@ -1,0 +1,131 @@
+"""The prompt registry: templates as text files beside this module, identified by their content.
+
+A template is a head of ``name: value`` lines, then ``[system]`` and ``[user]`` sections with the placeholders
+``$query``, ``$title``, ``$brand``, ``$price`` and ``$description``. Item text is data: it stands between tags that it
+cannot close, and no placeholder in it is ever filled.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from curation.backends import Message
+from warehouse.errors import TierwiseError
+from warehouse.ids import content_id
+
+if TYPE_CHECKING:
+    import uuid
+
+    from curation.grading import Format
+
+_OWN_TAG = re.compile(r"<(?=\s*/?\s*(?:query|item)\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt template.
+
+    Attributes:
+        name: Name in the registry.
+        text: The whole file; its hash is the template's id.
+        format: Where the tier stands in the answers it asks for.
+        description_characters: A longer description is cut there, at a word, with an ellipsis.
+        system: Text of the system message, without placeholders.
+        user: Text of the user message.
+    """
+
+    name: str
+    text: str
+    format: Format
+    description_characters: int
+    system: str
+    user: str
+
+    @property
+    def prompt_id(self) -> uuid.UUID:
+        """Id in ``prompts``."""
+        return content_id("prompt", self.text)
+
+    def render(
+        self,
+        query: str,
+        title: str,
+        *,
+        description: str | None = None,
+        brand: str | None = None,
+        price: str | None = None,
+    ) -> tuple[Message, ...]:
+        """Chat messages for one pair; a line whose field is missing is left out."""
+        fields = {
+            "query": query,
+            "title": title,
+            "brand": brand or "",
+            "price": price or "",
+            "description": _cut(description or "", self.description_characters),
+        }
+        lines = [
+            line
+            for line in self.user.splitlines()
+            if not any(line.endswith(f"${name}") and not value for name, value in fields.items())
+        ]
+        filled = string.Template("\n".join(lines)).substitute(
+            {name: _OWN_TAG.sub("‹", value) for name, value in fields.items()}
+        )
+        return (Message("system", self.system), Message("user", filled))
+
+
+def template_names() -> list[str]:
+    """Names of the registered templates."""
+    files = importlib.resources.files(__name__).iterdir()
+    return sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
+
+
+def load_template(name: str) -> Template:
+    """The template called `name`.
+
+    Raises:
+        TierwiseError: No such template.
+    """
+    if name not in template_names():
+        raise TierwiseError(f"no prompt {name!r}; there are {', '.join(template_names())}")
+    text = (importlib.resources.files(__name__) / f"{name}.txt").read_text(encoding="utf-8")
+    return parse_template(name, text)
+
+
+def parse_template(name: str, text: str) -> Template:
+    """Read a template file's `text`."""
+    head, rest = text.split("[system]\n", 1)
+    system, user = rest.split("[user]\n", 1)
+    values = dict(line.split(": ", 1) for line in head.splitlines())
+    form = values["format"]
+    assert form in ("answer-first", "reason-first")
+    return Template(
+        name=name,
+        text=text,
+        format=form,  # type: ignore[arg-type]
+        description_characters=int(values["description-characters"]),
+        system=system.strip(),
+        user=user.strip(),
+    )
+
+
+def messages_json(messages: tuple[Message, ...]) -> str:
+    """JSON of chat messages, as ``rendered_prompts.messages`` holds them and TRL reads them."""
+    return json.dumps([{"role": m.role, "content": m.content} for m in messages], ensure_ascii=False)
+
+
+def prompt_hash(messages: tuple[Message, ...]) -> uuid.UUID:
+    """Hash of a rendered prompt, part of every sample's key."""
+    return content_id("rendered prompt", messages_json(messages))
+
+
+def _cut(text: str, characters: int) -> str:
+    if len(text) <= characters:
+        return text
+    head = text[:characters]
+    return (head.rsplit(None, 1)[0] if " " in head else head) + " …"

@@ -1,0 +1,213 @@
+"""What is still to be drawn: pairs, their rendered prompts, and the sample indices that are missing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from curation.grading import parse
+from curation.prompts import messages_json, prompt_hash
+from curation.selection import selected_pairs
+from warehouse.errors import TierwiseError
+from warehouse.ids import content_id
+from warehouse.parts import waiting_parts
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+    from curation.backends import Completion, DigitLogprobs, Failure, Message
+    from curation.prompts import Template
+    from curation.sampling import Configuration
+
+
+def save_plan(
+    connection: duckdb.DuckDBPyConnection,
+    runs: Path,
+    target: Path,
+    configuration_id: uuid.UUID,
+    where: str | None,
+    limit: int | None,
+) -> int:
+    """Write the selected pairs with their texts and what exists of them to the Parquet file `target`.
+
+    Rows in the store and rows in parts that wait count alike. Pairs without a gold tier are left out: their
+    samples could not be graded.
+
+    Returns:
+        How many pairs.
+
+    Raises:
+        TierwiseError: The condition is no SQL over ``pair_overview``, or selects nothing.
+    """
+    pairs = selected_pairs(connection, where, limit)
+    if not pairs:
+        raise TierwiseError(
+            "no pair with a tier "
+            + (f"matches {where!r}" if where else "in this store; `python -m curation ingest` first")
+        )
+    existing = _with_parts("samples", "pair_id, configuration_id, prompt_hash, sample_index", runs)
+    failures = _with_parts("sample_failures", "pair_id, configuration_id, prompt_hash", runs)
+    connection.execute(
+        f"""
+        COPY (
+            SELECT CAST(p.pair_id AS VARCHAR) AS pair_id, CAST(p.item_version_id AS VARCHAR) AS item_version_id,
+                q.text AS query, v.title, v.description, v.brand,
+                json_extract_string(v.attributes, '$.price') AS price,
+                coalesce(s.existing, []) AS existing, coalesce(f.failed, []) AS failed
+            FROM pairs p SEMI JOIN selected USING (pair_id)
+            JOIN queries q USING (query_id) JOIN item_versions v ON v.item_version_id = p.item_version_id
+            LEFT JOIN (
+                SELECT pair_id,
+                    list(DISTINCT {{'prompt': CAST(prompt_hash AS VARCHAR), 'index': sample_index}}) AS existing
+                FROM ({existing}) SEMI JOIN selected USING (pair_id)
+                WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
+            ) s ON s.pair_id = p.pair_id
+            LEFT JOIN (
+                SELECT pair_id, list(DISTINCT CAST(prompt_hash AS VARCHAR)) AS failed
+                FROM ({failures}) SEMI JOIN selected USING (pair_id)
+                WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
+            ) f ON f.pair_id = p.pair_id
+            ORDER BY p.pair_id
+        ) TO '{str(target).replace("'", "''")}' (FORMAT parquet)
+        """
+    )
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A pair with the sample indices that are still to be drawn, by random stream."""
+
+    pair_id: str
+    item_version_id: str
+    prompt_hash: str
+    messages: tuple[Message, ...]
+    indices: dict[int, int]
+
+    def prompt_row(self, configuration: Configuration, run_id: str) -> dict[str, Any]:
+        """Row of ``rendered_prompts``."""
+        return {
+            "prompt_hash": self.prompt_hash,
+            "pair_id": self.pair_id,
+            "prompt_id": str(configuration.template.prompt_id),
+            "item_version_id": self.item_version_id,
+            "messages": messages_json(self.messages),
+            "run_id": run_id,
+        }
+
+    def failure_row(self, failure: Failure, configuration: Configuration, run_id: str) -> dict[str, Any]:
+        """Row of ``sample_failures``."""
+        return {
+            "pair_id": self.pair_id,
+            "configuration_id": str(configuration.configuration_id),
+            "prompt_hash": self.prompt_hash,
+            "reason": failure.reason,
+            "run_id": run_id,
+        }
+
+    def sample_row(self, completion: Completion, configuration: Configuration, run_id: str) -> dict[str, Any]:
+        """Row of ``samples``."""
+        form = configuration.template.format
+        verdict = parse(completion.text, form)
+        emitted = {digit.offset: digit.logprobs for digit in completion.digits}
+        # Answer-first emits its tier as the first token, whatever the text turns out to say.
+        logprobs = completion.first if form == "answer-first" else emitted.get(verdict.offset or 0)
+        index = self.indices[completion.stream]
+        return {
+            "sample_id": str(
+                _sample_id(self.pair_id, str(configuration.configuration_id), self.prompt_hash, index)
+            ),
+            "pair_id": self.pair_id,
+            "configuration_id": str(configuration.configuration_id),
+            "prompt_hash": self.prompt_hash,
+            "sample_index": index,
+            "text": completion.text,
+            "tier": verdict.tier,
+            "tier_probs": None if logprobs is None else tier_probabilities(logprobs),
+            "digit_logprobs": None if logprobs is None else list(logprobs),
+            "finish_reason": completion.finish_reason,
+            "prompt_tokens": completion.prompt_tokens,
+            "completion_tokens": completion.completion_tokens,
+            "run_id": run_id,
+        }
+
+
+class Work:
+    """The tasks of a plan file, rendered as they are asked for.
+
+    `there` and `failed` count the samples that exist and the pairs that failed before, after `tasks` has been
+    gone through.
+    """
+
+    def __init__(
+        self,
+        plan: Path,
+        configuration_id: uuid.UUID,
+        template: Template,
+        n: int,
+        seed: int,
+        retry_failed: bool,
+    ) -> None:
+        self._plan = plan
+        self._configuration_id = str(configuration_id)
+        self._template = template
+        self._n = n
+        self._seed = seed
+        self._retry_failed = retry_failed
+        self.there = 0
+        self.failed = 0
+
+    def tasks(self) -> Iterator[Task]:
+        """Every pair of which something is missing."""
+        import pyarrow.parquet as pq
+
+        self.there = self.failed = 0
+        with pq.ParquetFile(self._plan) as file:
+            for batch in file.iter_batches(batch_size=1_024):
+                for row in batch.to_pylist():
+                    task = self._task(row)
+                    if task.indices:
+                        yield task
+
+    def _task(self, row: dict[str, Any]) -> Task:
+        messages = self._template.render(
+            row["query"], row["title"], description=row["description"], brand=row["brand"], price=row["price"]
+        )
+        key = str(prompt_hash(messages))
+        existing = {e["index"] for e in row["existing"] if e["prompt"] == key}
+        missing = [index for index in range(self._n) if index not in existing]
+        self.there += self._n - len(missing)
+        if missing and key in row["failed"] and not self._retry_failed:
+            self.failed += 1
+            missing = []
+        streams = {
+            content_id("stream", row["pair_id"], self._configuration_id, key, index, self._seed).int: index
+            for index in missing
+        }
+        return Task(row["pair_id"], row["item_version_id"], key, messages, streams)
+
+
+def tier_probabilities(logprobs: DigitLogprobs) -> list[float]:
+    """Softmax over the log-probabilities of the tier digits: the probabilities of tiers 1 to 4."""
+    largest = max(logprobs)
+    weights = [math.exp(value - largest) for value in logprobs]
+    return [weight / sum(weights) for weight in weights]
+
+
+def _sample_id(pair_id: str, configuration_id: str, prompt: str, index: int) -> uuid.UUID:
+    return content_id("sample", pair_id, configuration_id, prompt, index)
+
+
+def _with_parts(table: str, columns: str, runs: Path) -> str:
+    stored = f"SELECT {columns} FROM {table}"
+    parts = waiting_parts(runs, table)
+    if not parts:
+        return stored
+    listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
+    cast = ", ".join(f"CAST({c} AS UUID) AS {c}" if c != "sample_index" else c for c in columns.split(", "))
+    return f"{stored} UNION ALL SELECT {cast} FROM read_parquet([{listed}])"

@@ -1,0 +1,35 @@
+"""Choosing pairs by an SQL condition over the view ``pair_overview``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def selected_pairs(connection: duckdb.DuckDBPyConnection, where: str | None, limit: int | None = None) -> int:
+    """Put the ids of pairs with a gold tier that meet `where` into the temporary table ``selected``.
+
+    `limit` keeps the first by id. Ids are content hashes, so this is a fixed random subset.
+
+    Returns:
+        How many.
+
+    Raises:
+        TierwiseError: `where` is not a condition over ``pair_overview``.
+    """
+    import duckdb
+
+    try:
+        # On lines of its own, so that a trailing comment in the condition comments out nothing of ours.
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE selected AS SELECT pair_id FROM pair_overview WHERE tier IS NOT NULL "
+            f"AND (\n{where or 'true'}\n) ORDER BY pair_id {'' if limit is None else f'LIMIT {int(limit)}'}"
+        )
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise TierwiseError(f"--where {where!r}: {reason}; columns are those of pair_overview") from None
+    return int(connection.execute("SELECT count(*) FROM selected").fetchall()[0][0])

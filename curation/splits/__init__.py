@@ -1,0 +1,1 @@
+"""Frozen splits: named, versioned sets of pairs with what hangs on each."""

@@ -1,0 +1,104 @@
+"""The dataset card that goes with an export."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from curation.splits.inspect import show_split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+LICENCES = {
+    "crowdflower": "Search Results Relevance, CrowdFlower 2015, under the terms of its Kaggle competition",
+}
+
+_TABLES = {
+    "pairs": "judged pairs with their texts",
+    "sft": "prompt–completion: correct samples of the model itself (rejection sampling)",
+    "dpo": "preference: a correct and a wrong sample of the same prompt",
+    "grpo": "prompt only, with the gold tier for the reward",
+}
+
+
+def is_card_of(path: Path, split: str) -> bool:
+    """Whether the file at `path` is the card of an export of `split`."""
+    return path.is_file() and f"\ntierwise_split: {split}\n" in path.read_text(
+        encoding="utf-8", errors="replace"
+    )
+
+
+def dataset_card(
+    connection: duckdb.DuckDBPyConnection, split: str, rows: dict[str, int], file_format: str
+) -> str:
+    """Markdown with a YAML head: recipe, counts, hash, sources and licences, known limits."""
+    shown = show_split(connection, split)
+    model, prompt, decoding = connection.execute(
+        "SELECT m.name, t.name, c.decoding FROM splits s JOIN configurations c USING (configuration_id) "
+        "JOIN models m USING (model_id) JOIN prompts t USING (prompt_id) WHERE s.split = ?",
+        [split],
+    ).fetchall()[0]
+    sources = connection.execute(
+        "SELECT j.source, count(*) FROM split_members m JOIN judgments j USING (judgment_id) WHERE m.split = ? "
+        "GROUP BY 1 ORDER BY 1",
+        [split],
+    ).fetchall()
+    recipe = json.loads(shown["recipe"])
+    written = [name for name in rows if rows[name]]
+    empty = [name for name in rows if not rows[name]]
+    configs = "".join(
+        f"- config_name: {name}\n  data_files: {name}.{file_format}\n"
+        for name in written
+        if file_format != "hf"
+    )
+    head = f"---\npretty_name: {split}\ntierwise_split: {split}\ntags:\n- search-relevance\n- tierwise\n"
+    head += f"configs:\n{configs}---\n" if configs else "---\n"
+    sections = [
+        f"# {split}",
+        f"A frozen split of query–item pairs for the role **{shown['role']}**, made by Tierwise on "
+        f"{shown['created_at'][:10]}. SHA-256 of its content: `{shown['content_hash']}`.",
+        "## Recipe\n\n"
+        + _table(
+            [
+                ("where", f"`{recipe['where']}`" if recipe["where"] else "every pair with a tier"),
+                ("size asked for", recipe["size"] or "all"),
+                ("seed", recipe["seed"]),
+                ("difficulty and samples of", f"{model}, prompt {prompt}, `{decoding}`"),
+            ]
+        ),
+        "## Tables\n\n"
+        + _table([(f"`{name}`", f"{rows[name]:,} rows, {_TABLES[name]}") for name in written])
+        + (f"\n\nWithout rows, so left out: {', '.join(empty)}." if empty else ""),
+        f"## Counts\n\n{shown['pairs']:,} pairs over {shown['queries']:,} queries.\n\n"
+        + _table(
+            [
+                (name, ", ".join(f"{k}: {v:,}" for k, v in shown[name].items()))
+                for name in ("tiers", "kinds", "bands")
+            ]
+        ),
+        "## Sources and licences\n\n"
+        + _table(
+            [
+                (
+                    name,
+                    f"{n:,} pairs. {LICENCES.get(name, 'Licence not known to Tierwise: ask who supplied it')}.",
+                )
+                for name, n in sources
+            ]
+        ),
+        "## Known limits\n\n"
+        "- Tiers: 4 Excellent, 3 Related, 2 Mismatch, 1 Irrelevant. Pairs whose judgments conflict are not in it.\n"
+        "- No query here stands in a split of another role of the same store; other stores were not looked at.\n"
+        "- Completions and preferences are texts of the model above, graded by the tier they state. No person has "
+        "read the reasoning.\n"
+        "- Prompts cut long descriptions as their template says; the table `pairs` holds them whole.",
+    ]
+    return head + "\n" + "\n\n".join(sections) + "\n"
+
+
+def _table(rows: list[tuple[str, Any]]) -> str:
+    lines = ["| {} | {} |".format(name, str(value).replace("|", "\\|")) for name, value in rows]
+    return "\n".join(["| | |", "|---|---|", *lines])

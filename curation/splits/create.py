@@ -1,0 +1,259 @@
+"""Freezing a split."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from curation.configurations import pick_configuration
+from curation.grades import CURRENT_GRADES
+from curation.prompts import messages_json, parse_template, prompt_hash
+from curation.selection import selected_pairs
+from curation.splits.content import FROZEN_TABLES, content_hash
+from curation.splits.draw import draw_queries
+from warehouse.errors import TierwiseError
+from warehouse.ledger import Run, utc_now
+from warehouse.parts import insert_new
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from curation.configurations import ConfigurationInStore
+    from warehouse.store import Store
+
+Role = Literal["train", "calibration", "eval"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the members of a split are chosen.
+
+    Attributes:
+        name: Name, to which the version is added.
+        where: SQL condition over ``pair_overview``; None takes every pair with a tier.
+        size: Pairs wanted. Queries stay whole, so it is met from below. None takes all.
+        role: What the split is for. Splits of different roles never share a query.
+        seed: Which queries, where `size` leaves a choice.
+    """
+
+    name: str
+    where: str | None = None
+    size: int | None = None
+    role: Role = "train"
+    seed: int = 0
+
+
+def create_split(store: Store, recipe: Recipe, configuration: str | None = None) -> dict[str, Any]:
+    """Freeze the pairs of `recipe` as the next version of its name; return what it holds.
+
+    If the newest version holds exactly the same, that one is returned and nothing is written.
+
+    Raises:
+        TierwiseError: A bad name, a bad or empty selection, or a query (or an item text for an equal query
+            text) that a split of another role holds.
+    """
+    if not _NAME.fullmatch(recipe.name) or re.search(r"_v\d+$", recipe.name):
+        raise TierwiseError(
+            f"split name {recipe.name!r}: use small letters, digits, - and _; the version is added for you"
+        )
+    parameters = {"where": recipe.where, "size": recipe.size, "role": recipe.role, "seed": recipe.seed}
+    run = Run("split", {"name": recipe.name, **parameters})
+    try:
+        with store.write(run) as connection:
+            picked = pick_configuration(connection, configuration)
+            _select(connection, recipe)
+            _render_missing(connection, run, picked)
+            _stage_members(connection, picked)
+            _refuse_leaks(connection, recipe.role)
+            _stage_payload(connection, picked)
+            frozen = content_hash(
+                connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
+            )
+            versions = connection.execute(
+                "SELECT version, content_hash, role FROM splits WHERE name = ? ORDER BY version DESC",
+                [recipe.name],
+            ).fetchall()
+            if versions and versions[0][1:] == (frozen, recipe.role):
+                raise _AlreadyFrozenError(f"{recipe.name}_v{versions[0][0]}")
+            split = f"{recipe.name}_v{versions[0][0] + 1 if versions else 1}"
+            connection.execute(
+                "INSERT INTO splits BY NAME SELECT $split AS split, $name AS name, $version::INTEGER AS version, "
+                "$role AS role, $recipe::JSON AS recipe, $configuration::UUID AS configuration_id, "
+                "$hash AS content_hash, $now::TIMESTAMP AS created_at, $run::UUID AS run_id",
+                {
+                    "split": split,
+                    "name": recipe.name,
+                    "version": versions[0][0] + 1 if versions else 1,
+                    "role": recipe.role,
+                    "recipe": json.dumps(parameters, ensure_ascii=False),
+                    "configuration": picked.configuration_id,
+                    "hash": frozen,
+                    "now": utc_now(),
+                    "run": run.run_id,
+                },
+            )
+            for table in FROZEN_TABLES:
+                connection.execute(
+                    f"INSERT INTO {table.name} BY NAME SELECT ? AS split, * FROM new_{table.name}", [split]
+                )
+            run.summary = {"split": split, "content_hash": frozen}
+    except _AlreadyFrozenError as same:
+        return {"split": str(same), "state": "already frozen, nothing changed since"}
+    return {**run.summary, "state": "frozen"}
+
+
+class _AlreadyFrozenError(Exception):
+    """Rolls back when the newest version holds exactly this."""
+
+
+def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
+    found = selected_pairs(connection, recipe.where)
+    if not found:
+        raise TierwiseError(
+            f"no pair with a tier matches {recipe.where or 'true'!r}; bands come from `python -m curation difficulty`"
+        )
+    if recipe.size is None:
+        return
+    counts = connection.execute(
+        "SELECT CAST(p.query_id AS VARCHAR), p.tier, q.kind, count(*) FROM pairs p JOIN queries q USING (query_id) "
+        "SEMI JOIN selected USING (pair_id) GROUP BY ALL"
+    ).fetchall()
+    chosen = draw_queries(
+        ((query, (tier, kind), n) for query, tier, kind, n in counts), recipe.size, recipe.seed
+    )
+    if not chosen:
+        raise TierwiseError(
+            f"--size {recipe.size}: queries stay whole, and every query here has more pairs than that"
+        )
+    connection.execute("CREATE TEMP TABLE chosen (query_id UUID)")
+    connection.execute("INSERT INTO chosen SELECT unnest($queries)::UUID", {"queries": sorted(chosen)})
+    connection.execute(
+        "DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM pairs SEMI JOIN chosen USING (query_id))"
+    )
+
+
+def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, picked: ConfigurationInStore) -> None:
+    """Render the configuration's prompt for selected pairs that were never sampled."""
+    prompt_id, name, text = connection.execute(
+        "SELECT CAST(prompt_id AS VARCHAR), name, text FROM prompts "
+        "SEMI JOIN (SELECT prompt_id FROM configurations WHERE configuration_id = ?) USING (prompt_id)",
+        [picked.configuration_id],
+    ).fetchall()[0]
+    template = parse_template(name, text)
+    missing = connection.execute(
+        "SELECT CAST(p.pair_id AS VARCHAR), CAST(p.item_version_id AS VARCHAR), q.text, v.title, v.description, "
+        "v.brand, json_extract_string(v.attributes, '$.price') FROM pairs p SEMI JOIN selected USING (pair_id) "
+        "JOIN queries q USING (query_id) JOIN item_versions v ON v.item_version_id = p.item_version_id "
+        "ANTI JOIN (SELECT pair_id, item_version_id FROM rendered_prompts WHERE prompt_id = $prompt::UUID) r "
+        "ON r.pair_id = p.pair_id AND r.item_version_id = p.item_version_id",
+        {"prompt": prompt_id},
+    ).fetchall()
+    if not missing:
+        return
+    import pyarrow as pa
+
+    rendered = []
+    for pair_id, version, query, title, description, brand, price in missing:
+        messages = template.render(query, title, description=description, brand=brand, price=price)
+        rendered.append(
+            {
+                "prompt_hash": str(prompt_hash(messages)),
+                "pair_id": pair_id,
+                "prompt_id": prompt_id,
+                "item_version_id": version,
+                "messages": messages_json(messages),
+                "run_id": str(run.run_id),
+            }
+        )
+    connection.register("rendered", pa.Table.from_pylist(rendered))
+    insert_new(connection, "rendered_prompts", "SELECT * FROM rendered")
+    connection.unregister("rendered")
+
+
+def _stage_members(connection: duckdb.DuckDBPyConnection, picked: ConfigurationInStore) -> None:
+    members, *_ = FROZEN_TABLES
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE new_split_members AS
+        WITH m AS (
+            SELECT p.pair_id, p.query_id, p.item_version_id, p.tier, q.kind, p.confidence, p.weight, p.judgment_id,
+                d.n, d.c, d.band, any_value(r.prompt_hash) AS prompt_hash
+            FROM pairs p SEMI JOIN selected USING (pair_id) JOIN queries q USING (query_id)
+            JOIN rendered_prompts r ON r.pair_id = p.pair_id AND r.item_version_id = p.item_version_id
+                AND r.prompt_id = (SELECT prompt_id FROM configurations WHERE configuration_id = $configuration::UUID)
+            LEFT JOIN (SELECT * FROM difficulty WHERE step IS NULL AND configuration_id = $configuration::UUID) d
+                ON d.pair_id = p.pair_id
+            GROUP BY ALL
+        )
+        SELECT m.*, {members.row_hash} AS row_hash FROM m {members.source}
+        """,
+        {"configuration": picked.configuration_id},
+    )
+
+
+def _stage_payload(connection: duckdb.DuckDBPyConnection, picked: ConfigurationInStore) -> None:
+    _, completions, preferences = FROZEN_TABLES
+    # One completion a pair, so that easy pairs do not outweigh hard ones: of the correct, finished,
+    # self-consistent samples (rejection sampling) the shortest, which wanders least.
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE new_split_completions AS
+        WITH m AS (
+            SELECT g.pair_id, g.prompt_hash, g.sample_id FROM ({CURRENT_GRADES}) g
+            JOIN new_split_members n ON n.pair_id = g.pair_id AND n.prompt_hash = g.prompt_hash
+            WHERE g.configuration_id = $configuration::UUID AND g.correct AND g.finish_reason = 'stop'
+                AND g.consistent IS DISTINCT FROM false
+            QUALIFY row_number() OVER (PARTITION BY g.pair_id ORDER BY g.completion_tokens, g.sample_index) = 1
+        )
+        SELECT m.*, {completions.row_hash} AS row_hash FROM m {completions.source}
+        """,
+        {"configuration": picked.configuration_id},
+    )
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE new_split_preferences AS
+        WITH m AS (
+            SELECT f.preference_id, f.pair_id, f.prompt_hash, f.chosen_sample_id, f.rejected_sample_id
+            FROM preferences f JOIN new_split_members n ON n.pair_id = f.pair_id AND n.prompt_hash = f.prompt_hash
+            WHERE f.configuration_id = $configuration::UUID
+        )
+        SELECT m.*, {preferences.row_hash} AS row_hash FROM m {preferences.source}
+        """,
+        {"configuration": picked.configuration_id},
+    )
+
+
+def _refuse_leaks(connection: duckdb.DuckDBPyConnection, role: Role) -> None:
+    """Refuse what a split of another role holds already, made before or after makes no difference.
+
+    Raises:
+        TierwiseError: A shared query, or an equal item text for an equal query text.
+    """
+    leaks = connection.execute(
+        """
+        WITH mine AS (SELECT m.*, q.text AS query FROM new_split_members m JOIN queries q USING (query_id)),
+        theirs AS (
+            SELECT m.split, s.role, m.query_id, m.item_version_id, q.text AS query FROM split_members m
+            JOIN splits s USING (split) JOIN queries q ON q.query_id = m.query_id WHERE s.role <> $role
+        )
+        SELECT split, role, query FROM mine JOIN theirs USING (query_id, query)
+        UNION
+        SELECT split, role, mine.query FROM mine JOIN theirs ON mine.query = theirs.query
+        JOIN item_versions a ON a.item_version_id = mine.item_version_id
+        JOIN item_versions b ON b.item_version_id = theirs.item_version_id
+        WHERE a.title = b.title AND coalesce(a.description, '') = coalesce(b.description, '')
+        ORDER BY 1, 3
+        """,
+        {"role": role},
+    ).fetchall()
+    if leaks:
+        split, other, query = leaks[0]
+        queries = len({leak[2] for leak in leaks})
+        raise TierwiseError(
+            f"{queries} queries stand in splits of another role already, such as {query!r} in {split} ({other}); leave "
+            f"them out: --where \"query_id NOT IN (SELECT query_id FROM split_members WHERE split = '{split}')\""
+        )
