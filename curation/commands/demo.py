@@ -1,0 +1,141 @@
+"""``curation demo`` and ``curation synthesize``: the whole path on data that the project makes itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from warehouse.console import db_option, json_option, print_summary
+
+if TYPE_CHECKING:
+    from warehouse.store import Store
+
+_TIERS = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1"
+_OTHER_ROLES = (
+    "query_id NOT IN (SELECT query_id FROM split_members JOIN splits USING (split) WHERE role <> '{0}')"
+)
+
+
+@click.command()
+@click.option("--pairs", type=click.IntRange(1, 20_000), required=True, help="Judged pairs to make.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same rows.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("shop.csv"),
+    show_default=True,
+    help="File to write.",
+)
+@json_option
+def synthesize(pairs: int, seed: int, out: Path, as_json: bool) -> None:
+    """Make a small shop's judged pairs as CSV, each tier with its derivation."""
+    from curation.shop import generate, write_csv
+
+    rows = list(generate(pairs, seed))
+    write_csv(rows, out)
+    print_summary({"pairs": len(rows), "queries": len({row.query for row in rows}), "out": str(out)}, as_json)
+
+
+@click.command()
+@click.option("--pairs", type=click.IntRange(40, 2_000), default=56, show_default=True, help="Judged pairs.")
+@click.option("--n", "n", type=click.IntRange(2), default=8, show_default=True, help="Samples for each.")
+@click.option(
+    "--max-tokens", type=click.IntRange(8), default=48, show_default=True, help="Tokens of each, at most."
+)
+@click.option(
+    "--model", default="smollm2-135m", show_default=True, help="A folder, a hub id, or smollm2-135m."
+)
+@db_option
+def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
+    """Go the whole path on a small generated shop: ingest, sample, grade, difficulty, pairs, splits, export.
+
+    Prints every command before it runs it. Again on the same store, it does only what is missing.
+    """
+    folder = store.path.parent
+    shop = folder / "demo-shop.csv"
+    _run("synthesize", "--pairs", str(pairs), "--out", str(shop))
+    fields = ("query", "title", "description", "label", "item_id", "brand", "price")
+    mapping = [f"{field}={field}" for field in fields]
+    _run("ingest", "table", str(shop), "--tiers", _TIERS, "--map", *mapping, store=store)
+    drawn = ("--n", str(n), "--max-tokens", str(max_tokens), "--temperature", "0.7")
+    _run("sample", "--model", model, *drawn, store=store)
+    _run("difficulty", store=store)
+    _run("pairs", store=store)
+    share = str(max(pairs // 4, 10))
+    for role in ("eval", "calibration"):
+        where = ("--where", _OTHER_ROLES.format(role))
+        _run("split", "create", role, "--role", role, "--size", share, *where, store=store)
+    _run("split", "create", "train", "--where", _OTHER_ROLES.format("train"), store=store)
+    exports = folder / "demo-export"
+    _run("export", "train_v1", "--format", "hf", "--out", str(exports), store=store)
+    click.echo()
+    print_summary(_overview(store, [shop, exports]), as_json=False)
+    click.echo("\nTry next:")
+    for command in (
+        'python -m warehouse sql "SELECT band, tier, count(*) AS pairs FROM pair_overview GROUP BY ALL ORDER BY ALL"',
+        f"python -m warehouse lineage {_a_preference(store)}",
+        "python -m curation split show train_v1",
+    ):
+        click.echo(f"  {command}")
+
+
+def _run(*arguments: str, store: Store | None = None) -> None:
+    from curation.__main__ import main
+
+    shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
+    click.secho(f"\n$ python -m curation {shown}", bold=True)
+    main.main([*arguments, *(["--db", str(store.path)] if store else [])], standalone_mode=False)
+
+
+def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
+    from curation.configurations import pick_configuration
+    from curation.difficulty import BANDS
+    from curation.splits.inspect import list_splits
+
+    with store.read() as connection:
+        picked = pick_configuration(connection, None)
+        (pairs, queries) = connection.execute(
+            "SELECT count(*), count(DISTINCT query_id) FROM pair_overview WHERE band IS NOT NULL"
+        ).fetchall()[0]
+        samples, tokens = connection.execute(
+            "SELECT count(*), sum(completion_tokens) FROM samples WHERE configuration_id = ?",
+            [picked.configuration_id],
+        ).fetchall()[0]
+        speed = connection.execute(
+            "SELECT max(CAST(summary->>'$.tokens_per_second' AS DOUBLE)) FROM runs WHERE configuration_id = ?",
+            [picked.configuration_id],
+        ).fetchall()[0][0]
+        pass_1, pass_n, n = connection.execute(
+            "SELECT avg(pass_1), avg(pass_n), max(n) FROM pair_overview WHERE band IS NOT NULL"
+        ).fetchall()[0]
+        bands = dict(
+            connection.execute(
+                "SELECT band, count(*) FROM pair_overview WHERE band IS NOT NULL GROUP BY 1"
+            ).fetchall()
+        )
+        preferences = connection.execute(
+            "SELECT count(*) FROM preferences WHERE configuration_id = ?", [picked.configuration_id]
+        ).fetchall()[0][0]
+        splits = list_splits(connection)
+    return {
+        "configuration": picked.text,
+        "pairs": f"{pairs:,} over {queries:,} queries",
+        "samples": f"{samples:,} with {tokens:,} tokens, {speed:.0f} tokens/s",
+        "pass@1": pass_1,
+        f"pass@{n}": pass_n,
+        "bands": {band: bands.get(band, 0) for band in BANDS},
+        "preferences": preferences,
+        "splits": [f"{s['split']}: {s['pairs']} pairs, {s['queries']} queries, {s['role']}" for s in splits],
+        "files": [str(store.path), *map(str, files)],
+    }
+
+
+def _a_preference(store: Store) -> str:
+    with store.read() as connection:
+        found = connection.execute(
+            "SELECT CAST(preference_id AS VARCHAR) FROM split_preferences UNION ALL "
+            "SELECT CAST(sample_id AS VARCHAR) FROM samples LIMIT 1"
+        ).fetchall()
+    return str(found[0][0])
