@@ -32,5 +32,4 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.sampling
 
 docs: .venv/installed
-	$(V)/python -m warehouse init --db .venv/docs.duckdb
-	$(V)/python -m warehouse docs --db .venv/docs.duckdb --out docs/data-dictionary.md
+	$(V)/python -m docs.generate

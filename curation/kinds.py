@@ -12,32 +12,54 @@ KINDS = ("plain", "negation", "alternative", "question", "knowledge")
 _ENGLISH: tuple[tuple[str, str], ...] = (
     (
         "alternative",
-        r"\b(alternatives?|substitutes?|replacements?|dupes?) (to|for|of)\b|\b(similar to|instead of|"
-        r"knock ?-?off|(cheap|cheaper|affordable|budget) (version|alternative|dupe))\b|\blike .+ but (cheaper|less)\b",
+        r"\b(alternatives?|substitutes?|replacements?|dupes?) (to|for|of)\b"
+        r"|\w (alternatives?|dupes?|knock[ -]?offs?)\s*$"
+        r"|\b(similar to|instead of|(cheap|cheaper|affordable|budget) (version|alternative|dupe)s?)\b"
+        r"|\b(another|a different|other) brands?\b|\blike .+ but (cheaper|less|under|below)\b",
     ),
+    # "can opener" and "dr who" ask nothing.
     (
         "question",
-        r"\?\s*$|^(what|which|how|who|where|when|why|can|could|do|does|is|are|should|will)\b.*\s",
+        r"\?(\s|$)|^(what|which|how|why|where|when|who)('s)? \w+ \w|, (what|which|how) "
+        r"|^(can|could|should|will|do|does|is|are) (i|you|we|it|this|that|these|those|the|a|an|my|your|there)\b",
     ),
+    # "chanel no 5", "stainless steel", "non-stick" and "hands-free" exclude nothing.
     (
         "negation",
-        r"\b(without|excluding|except|not|non|no)\b(?: |-)\w|\b\w+[- ]free\b|\bother than\b|\bnothing with\b|\w+less\s",
+        r"\b(without|excluding|except|not|no) [a-z]|\b(other than|(anything|everything|nothing) (but|with))\b"
+        r"|\b(gluten|wheat|sugar|dairy|lactose|fat|nut|soy|alcohol|caffeine|fragrance|perfume|scent|paraben|sul(f|ph)ate"
+        r"|silicone|oil|bpa|pvc|latex|leather|nickel|lead|chemical|gmo)[ -]free\b",
     ),
+    # A need is named, and what meets it has to be known.
     (
         "knowledge",
-        r"\b(gifts? for|suitable for|good for|safe for|recommended for|to (prevent|relieve|treat|reduce|remove|help))\b"
-        r"|\bfor (a |an |the )?(sensitive|beginners?|rainy|cold|hot|back pain|allerg\w+|arthritis|pregnan\w+|"
-        r"camping|hiking|induction|summer|winter|wedding|interview|toddlers?|seniors?)\b",
+        r"\b((suitable|good|safe|recommended|best) for|gifts? for|to (prevent|relieve|treat|reduce|remove|help)"
+        r"|that (help|let|keep|stop|prevent|relieve)s?|prone to|for (people|someone|those)|for an?|after an?)\b"
+        r"|\bfor .*\b(allerg\w+|sensitive|arthritis|pregnan\w+|pain|beginners?|toddlers?|seniors?|summer|winter"
+        r"|(hot|cold|rainy|wet) \w+|weather|camping|hiking|travel|trips?|training|flights?|weddings?|interviews?"
+        r"|induction)\b",
     ),
 )
-_RULES = dict.fromkeys(("us", "uk", "ca", "au", "en", "en-US", "en-GB"), _ENGLISH)
+_RULES = {"en": _ENGLISH}
+# Data sets name English-speaking markets by country.
+_LANGUAGES = dict.fromkeys(("us", "uk", "gb", "ca", "au", "en"), "en")
 
 
 def sql_query_kind(text: str, locale: str) -> str:
-    """SQL expression for the kind of the query `text` in `locale`, both SQL expressions."""
-    branches = [
-        f"WHEN {locale} = '{name}' AND regexp_matches({text}, '{pattern}', 'i') THEN '{kind}'"
-        for name, rules in _RULES.items()
-        for kind, pattern in rules
-    ]
+    """SQL expression for the kind of the query `text` in `locale`, both SQL expressions.
+
+    Of a locale such as ``en-US`` or ``en_US`` the first part counts.
+    """
+    market = f"lower(regexp_extract({locale}, '^[A-Za-z]*'))"
+    branches = []
+    for language, rules in _RULES.items():
+        markets = ", ".join(f"'{name}'" for name, spoken in _LANGUAGES.items() if spoken == language)
+        kinds = " ".join(
+            f"WHEN regexp_matches({text}, {_quoted(pattern)}, 'i') THEN '{kind}'" for kind, pattern in rules
+        )
+        branches.append(f"WHEN {market} IN ({markets}) THEN CASE {kinds} ELSE 'plain' END")
     return f"CASE {' '.join(branches)} ELSE 'plain' END"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

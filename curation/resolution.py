@@ -2,7 +2,8 @@
 
 The rule, in order:
 
-1. Of several judgments from one source row, the newest stands: a corrected label replaces the former one.
+1. Of several judgments from one source row, the newest stands: a corrected label replaces the former one. Newest
+   by when it was judged, or by when it was ingested where the source does not say.
 2. If all standing judgments give one tier, it is the pair's.
 3. Otherwise each votes with its confidence (1 where unknown). A tier with at least 60 % of the votes is the
    pair's. Below that the pair has no tier: it is a conflict, listed in the view ``conflicts``, and stays out
@@ -17,47 +18,67 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     import duckdb
 
 MAJORITY = 0.6
 
 
-def resolve_tiers(connection: duckdb.DuckDBPyConnection, pairs: str) -> set[UUID]:
-    """Resolve the tiers of the pairs that the query `pairs` yields; return those that changed."""
-    changed = connection.execute(
-        f"""
-        WITH standing AS (
-            SELECT j.*, coalesce(j.confidence, 1.0) AS vote FROM judgments j JOIN runs r USING (run_id)
+def sql_standing(pairs: str) -> str:
+    """Query for the standing judgments of the pairs that the query `pairs` yields; ``vote`` is their weight."""
+    return f"""
+        WITH given AS (
+            SELECT j.*, coalesce(j.confidence, 1.0) AS vote, r.started_at FROM judgments j JOIN runs r USING (run_id)
             SEMI JOIN ({pairs}) USING (pair_id)
-            QUALIFY row_number() OVER (
-                PARTITION BY pair_id, source, source_key ORDER BY r.started_at DESC, judgment_id) = 1
-        ), backing AS (
-            SELECT pair_id, tier, sum(vote) AS votes, arg_max(judgment_id, (vote, judgment_id)) AS judgment_id
+        ), revised AS (
+            SELECT pair_id, source, source_key FROM given GROUP BY ALL HAVING count(*) > 1
+        ), superseded AS (
+            SELECT judgment_id FROM given SEMI JOIN revised USING (pair_id, source, source_key)
+            QUALIFY row_number() OVER (PARTITION BY pair_id, source, source_key
+                ORDER BY coalesce(judged_at, started_at) DESC, started_at DESC, judgment_id) > 1
+        )
+        SELECT * FROM given ANTI JOIN superseded USING (judgment_id)
+    """
+
+
+def sql_resolved(pairs: str) -> str:
+    """Query for tier, confidence, judgment_id and item_version_id of the pairs that the query `pairs` yields.
+
+    Without a tier the item version is that of the judgment read first.
+    """
+    # Sums are rounded, so that the order in which they are added up decides nothing.
+    return f"""
+        WITH standing AS ({sql_standing(pairs)}), backing AS (
+            SELECT pair_id, tier, round(sum(vote), 9) AS votes, count(*) AS judged,
+                arg_max(judgment_id, (vote, judgment_id)) AS judgment_id,
+                arg_max(item_version_id, (vote, judgment_id)) AS item_version_id,
+                min((source_row, judgment_id, item_version_id)) AS earliest
             FROM standing GROUP BY pair_id, tier
         ), totals AS (
-            SELECT pair_id, sum(votes) AS total, count(*) AS tiers, arg_max(tier, (votes, tier)) AS leader FROM backing
-            GROUP BY pair_id
-        ), resolved AS (
-            SELECT pair_id, backing.tier, judgment_id, votes, total FROM totals JOIN backing USING (pair_id)
-            WHERE backing.tier = leader AND (tiers = 1 OR votes >= {MAJORITY} * total AND total > 0)
-        ), counted AS (
-            SELECT pair_id, count(*) AS judged, arg_min(item_version_id, (source_row, judgment_id)) AS item_version_id
-            FROM standing GROUP BY pair_id
+            SELECT pair_id, sum(votes) AS total, sum(judged) AS judged, count(*) AS tiers,
+                max((votes, tier, judgment_id, item_version_id)) AS leader, min(earliest) AS earliest
+            FROM backing GROUP BY pair_id
         ), outcome AS (
-            SELECT counted.pair_id, tier, votes / judged AS confidence, judgment_id,
-                coalesce(
-                    (SELECT s.item_version_id FROM standing s WHERE s.judgment_id = resolved.judgment_id),
-                    counted.item_version_id) AS item_version_id
-            FROM counted LEFT JOIN resolved USING (pair_id)
+            SELECT *, tiers = 1 OR (total > 0 AND leader[1] >= round({MAJORITY} * total, 9)) AS decided FROM totals
         )
-        UPDATE pairs SET tier = o.tier, confidence = o.confidence, judgment_id = o.judgment_id,
-            item_version_id = o.item_version_id
-        FROM outcome o
-        WHERE pairs.pair_id = o.pair_id AND (pairs.tier, pairs.confidence, pairs.judgment_id, pairs.item_version_id)
-            IS DISTINCT FROM (o.tier, o.confidence, o.judgment_id, o.item_version_id)
-        RETURNING pairs.pair_id
+        SELECT pair_id,
+            CASE WHEN decided THEN leader[2] END AS tier,
+            CASE WHEN decided THEN round(leader[1] / judged, 9) END AS confidence,
+            CASE WHEN decided THEN leader[3] END AS judgment_id,
+            CASE WHEN decided THEN leader[4] ELSE earliest[3] END AS item_version_id
+        FROM outcome
+    """
+
+
+def resolve_tiers(connection: duckdb.DuckDBPyConnection, pairs: str) -> int:
+    """Resolve the tiers of the pairs that the query `pairs` yields; return how many changed."""
+    row = connection.execute(
+        f"""
+        UPDATE pairs SET tier = r.tier, confidence = r.confidence, judgment_id = r.judgment_id,
+            item_version_id = r.item_version_id
+        FROM ({sql_resolved(pairs)}) r
+        WHERE pairs.pair_id = r.pair_id AND (pairs.tier, pairs.confidence, pairs.judgment_id, pairs.item_version_id)
+            IS DISTINCT FROM (r.tier, r.confidence, r.judgment_id, r.item_version_id)
         """
-    ).fetchall()
-    return {row[0] for row in changed}
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import jinja2
 import numpy as np
 import torch
-from numpy.random import Generator, Philox
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
-from transformers.cache_utils import DynamicLayer
 from transformers.utils import logging
 
 from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Failure, Request
+from curation.backends.decoding import draw_uniforms, repeat_cache, sample_tokens
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
 BATCHES_PER_WINDOW = 16
 """How many full batches of prompts are tokenized and sorted by length at a time."""
-
-NUCLEUS_CANDIDATES = 512
-"""Most probable tokens looked at before a nucleus has to sort the whole vocabulary."""
-
-CACHE_BLOCK = 64
-"""Positions by which the key–value cache grows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +70,7 @@ class TransformersBackend:
         model: str | Path,
         *,
         batch_size: int | None = None,
-        dtype: Literal["bfloat16", "float32"] = "bfloat16",
+        dtype: Literal["bfloat16", "float32"] | None = None,
         device: str | None = None,
     ) -> None:
         """Load ``model`` from a directory or the Hub, as safetensors and without remote code.
@@ -85,7 +78,8 @@ class TransformersBackend:
         Args:
             model: A model directory or a Hub id.
             batch_size: Completions in flight; by default 32 on a CPU and 256 elsewhere.
-            dtype: What weights and activations are held in. Sampling is in float32 either way.
+            dtype: What weights and activations are held in; by default bfloat16, but float32 on a CPU that
+                cannot multiply bfloat16 (five times slower without AVX-512). Sampling is in float32 always.
             device: A PyTorch device; by default CUDA when there is one, else the CPU.
 
         Raises:
@@ -93,13 +87,15 @@ class TransformersBackend:
                 is not one token.
         """
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.batch_size = batch_size or (32 if self.device.type == "cpu" else 256)
+        on_cpu = self.device.type == "cpu"
+        self.batch_size = batch_size or (32 if on_cpu else 256)
+        slow_bfloat16 = on_cpu and torch.backends.cpu.get_cpu_capability() != "AVX512"
         logging.disable_progress_bar()
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
             self.model = AutoModelForCausalLM.from_pretrained(
                 model,
-                dtype=getattr(torch, dtype),
+                dtype=getattr(torch, dtype or ("float32" if slow_bfloat16 else "bfloat16")),
                 attn_implementation="sdpa",
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -119,9 +115,8 @@ class TransformersBackend:
             self.model.config.get_text_config(decoder=True), "max_position_embeddings", None
         )
         eos = self.model.generation_config.eos_token_id
-        self.eos_token_ids = {*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id} - {
-            None
-        }
+        eos = [*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id]
+        self.eos_token_ids = {token for token in eos if token is not None}
         self._bare, self._families = self._find_digit_tokens(str(model))
         self._line_break = self.tokenizer.encode("\n", add_special_tokens=False)[-1]
 
@@ -218,9 +213,9 @@ class TransformersBackend:
             row.first = first[number[id(row.prompt)]]
         of_prompt = self._tensor([number[id(row.prompt)] for row in rows])
         logits, mask = logits[of_prompt], mask[of_prompt]
-        _repeat_cache(cache, of_prompt)
+        repeat_cache(cache, of_prompt)
         position = mask.sum(-1, keepdim=True)
-        uniforms = self._tensor(np.stack([_uniforms(row.stream, decoding.max_tokens) for row in rows]))
+        uniforms = self._tensor(np.stack([draw_uniforms(row.stream, decoding.max_tokens) for row in rows]))
 
         live = rows
         for step in range(decoding.max_tokens):
@@ -317,80 +312,3 @@ class TransformersBackend:
 
     def _tensor(self, values: Any) -> Any:
         return torch.as_tensor(values, device=self.device)
-
-
-def sample_tokens(logits: Any, uniforms: Any, decoding: Decoding) -> Any:
-    """Draw one token per row by inverting its cumulative distribution.
-
-    Args:
-        logits: [R, V], float32.
-        uniforms: [R], float32 in (0, 1].
-        decoding: Temperature, then top-p, are applied to ``logits``.
-
-    Returns:
-        Token ids, [R].
-    """
-    if decoding.temperature == 0:
-        return logits.argmax(-1)
-    probabilities = (logits / decoding.temperature).softmax(-1)
-    if decoding.top_p >= 1:
-        mass = probabilities.cumsum(-1)
-        return torch.searchsorted(mass, uniforms[:, None] * mass[:, -1:]).squeeze(-1)
-    sorted_probabilities, ids = probabilities.topk(min(NUCLEUS_CANDIDATES, probabilities.shape[-1]))
-    mass = sorted_probabilities.cumsum(-1)
-    if (mass[:, -1] < decoding.top_p).any():
-        sorted_probabilities, ids = probabilities.sort(descending=True)
-        mass = sorted_probabilities.cumsum(-1)
-    last = (mass < decoding.top_p).sum(-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
-    choice = torch.searchsorted(mass, uniforms[:, None] * mass.gather(-1, last))
-    return ids.gather(-1, choice).squeeze(-1)
-
-
-def _uniforms(stream: int, count: int) -> Any:
-    """The stream's first ``count`` uniforms in (0, 1], float32; a shorter count is a prefix of a longer."""
-    return (1 - Generator(Philox(key=stream)).random(count)).astype(np.float32)
-
-
-class _GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """A cache layer with room to grow: ``DynamicLayer`` copies all keys and values at every token."""
-
-    def __init__(self, layer: Any, rows: Any) -> None:
-        """Take over the positions of ``layer``, its batch entries chosen by ``rows`` [R]."""
-        super().__init__()
-        self.dtype, self.device, self.is_initialized = layer.dtype, layer.device, True
-        self.keys, self.values = layer.keys, layer.values
-        self.reorder_cache(rows)
-
-    def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        """Append one position and return all of them, [R, heads, L + 1, head size]."""
-        length = self.keys.shape[-2]
-        if length == self._key_storage.shape[-2]:
-            self._reserve(self.keys, self.values)
-        self._key_storage[:, :, length] = key_states[:, :, 0]
-        self._value_storage[:, :, length] = value_states[:, :, 0]
-        self.keys = self._key_storage[:, :, : length + 1]
-        self.values = self._value_storage[:, :, : length + 1]
-        return self.keys, self.values
-
-    def reorder_cache(self, beam_idx: Any) -> None:
-        """Keep the rows ``beam_idx`` [R], which may repeat."""
-        self._reserve(self.keys[beam_idx], self.values[beam_idx])
-
-    def _reserve(self, keys: Any, values: Any) -> None:
-        length = keys.shape[-2]
-        storage = []
-        for states in (keys, values):
-            shape = (*states.shape[:-2], length + CACHE_BLOCK, states.shape[-1])
-            storage.append(states.new_empty(shape))
-            storage[-1][:, :, :length] = states
-        self._key_storage, self._value_storage = storage
-        self.keys, self.values = (states[:, :, :length] for states in storage)
-
-
-def _repeat_cache(cache: Any, rows: Any) -> None:
-    """Give every row [R] a copy of its prompt's cache entries, layer by layer."""
-    for index, layer in enumerate(cache.layers):
-        if type(layer) is DynamicLayer:
-            cache.layers[index] = _GrowingLayer(layer, rows)
-        else:
-            layer.reorder_cache(rows)

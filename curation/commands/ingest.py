@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,9 @@ def crowdflower(paths: tuple[Path, ...], store: Store, as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, required=True, metavar="PATH… [FIELD=COLUMN…]")
 @click.option(
     "--map",
-    "first_field",
+    "first_fields",
     required=True,
+    multiple=True,
     metavar="FIELD=COLUMN…",
     help="Which column holds which field: query, title, label, and where there are any description, item_id, "
     "brand, price, weight, judged_at, locale.",
@@ -56,7 +58,7 @@ def crowdflower(paths: tuple[Path, ...], store: Store, as_json: bool) -> None:
 @json_option
 def table(
     arguments: tuple[str, ...],
-    first_field: str,
+    first_fields: tuple[str, ...],
     tiers: str,
     source: str | None,
     delimiter: str | None,
@@ -73,26 +75,43 @@ def table(
     from curation.ingest.sources import MappedTable
 
     # The fields after the first arrive among the paths.
-    named = [a for a in arguments if a.partition("=")[0] in MappedTable.FIELDS and "=" in a]
+    named = [a for a in arguments if re.match(r"\w+=", a) and not Path(a).exists()]
     paths = [Path(a) for a in arguments if a not in named]
     if not paths:
         raise click.UsageError("Missing argument 'PATH…'.")
-    fields = _assignments("--map", [*first_field.split(), *named])
-    labels = _assignments("--tiers", [part.strip() for part in tiers.split(",")])
-    if delimiter is not None and len(delimiter) != 1:
-        raise TierwiseError(f"--delimiter {delimiter!r}: give one character")
-    by_label = {label: int(tier) if tier.isdecimal() else 0 for label, tier in labels.items()}
-    form = MappedTable(source or paths[0].stem, fields, by_label)
+    if delimiter is not None:
+        delimiter = _one_character(delimiter)
+    # Given in one word, fields are parted before the next FIELD=, as column names may hold blanks.
+    words = [word for fields in first_fields for word in re.split(r"\s+(?=\w+=)", fields.strip())]
+    mapping = _assignments("--map", [part.partition("=") for part in (*words, *named)])
+    by_label = _assignments("--tiers", [part.rpartition("=") for part in tiers.split(",")])
+    form = MappedTable(
+        source or paths[0].stem, mapping, {label: _tier(label, t) for label, t in by_label.items()}
+    )
     print_summary(load(store, form, paths, delimiter), as_json)
 
 
-def _assignments(option: str, parts: list[str]) -> dict[str, str]:
+def _assignments(option: str, parts: list[tuple[str, str, str]]) -> dict[str, str]:
     assigned: dict[str, str] = {}
     for part in parts:
-        name, equals, value = part.rpartition("=") if option == "--tiers" else part.partition("=")
-        if not (name and equals and value):
-            raise TierwiseError(f"{option} {part!r}: give NAME=VALUE")
+        name, _, value = (word.strip() for word in part)
+        if not (name and value):
+            raise TierwiseError(f"{option} {''.join(part)!r}: give NAME=VALUE")
         if name in assigned:
             raise TierwiseError(f"{option}: {name} is given twice")
         assigned[name] = value
     return assigned
+
+
+def _tier(label: str, text: str) -> int:
+    if text not in ("1", "2", "3", "4"):
+        raise TierwiseError(f"--tiers {label}={text}: tiers are 1 to 4")
+    return int(text)
+
+
+def _one_character(delimiter: str) -> str:
+    r"""The delimiter, also where the shell left ``\t`` as it is."""
+    character = "\t" if delimiter == r"\t" else delimiter
+    if len(character) != 1 or character in '"\r\n\0':
+        raise TierwiseError(f"--delimiter {delimiter!r}: give one character, no quote or line end")
+    return character

@@ -48,12 +48,10 @@ if TYPE_CHECKING:
 @click.option(
     "--dtype",
     type=click.Choice(["bfloat16", "float32"]),
-    default="bfloat16",
-    show_default=True,
-    help="Precision of the weights.",
+    help="Precision of the weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Samples in flight."
+    "--batch-size", type=click.IntRange(1), help="Samples in flight.  [default: 32 on a CPU, 256 on a GPU]"
 )
 @click.option("--retry-failed", is_flag=True, help="Try again the prompts that failed before.")
 @click.option("--dry-run", is_flag=True, help="Only say how much there is to draw.")
@@ -70,8 +68,8 @@ def sample(
     top_p: float,
     guided: bool,
     seed: int,
-    dtype: Literal["bfloat16", "float32"],
-    batch_size: int,
+    dtype: Literal["bfloat16", "float32"] | None,
+    batch_size: int | None,
     retry_failed: bool,
     dry_run: bool,
     store: Store,

@@ -1,31 +1,38 @@
 """Rows of CSV, TSV, JSONL and Parquet files, each with the place it came from.
 
-What is wrong with a file stops it in one line; what is wrong with one row makes that row a reject.
+What is wrong with a file stops it in one line; what is wrong with one row makes that row a reject. Rows come
+in batches of a few MB, by column, so that a file of any size is read in flat memory.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
 
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
+
+Cell = str | None
 
 # A longer cell is a quote that was never closed, or no product text.
 CELL_LIMIT = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Cells by column name; `line` is where the row starts, from 1 (in Parquet: its number)."""
-
-    line: int
-    cells: dict[str, str | None]
+# A longer line is no table, such as one JSON array over a whole file.
+LINE_LIMIT = 1 << 24
+_BLOCK = 1 << 21
+_PARQUET_ROWS = 10_000
+# Rows of JSONL that are asked for column names, as a row leaves out what it does not have.
+_NAMING_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,164 +45,370 @@ class Reject:
     raw: str
 
 
-def read_columns_and_rows(path: Path, delimiter: str | None) -> tuple[list[str], Iterator[Row | Reject]]:
-    """Column names of the file at `path`, and its rows as they are read.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were read together.
 
-    The format follows the suffix: .parquet, .jsonl/.ndjson, .tsv, and CSV otherwise. JSONL has the columns
-    of its first row.
+    Attributes:
+        lines: Where each row starts: its line in CSV and JSONL, its number in Parquet, from 1. Lines end where
+            they do for a text editor: at LF, CR LF or CR.
+        columns: Cells of the columns that were asked for.
+        raw: Gives the row at an index as JSON.
+        rejects: What stood between the rows.
+    """
+
+    lines: list[int]
+    columns: dict[str, list[Cell]]
+    raw: Callable[[int], str]
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class TableFile(Protocol):
+    """A file whose columns are known and whose rows are still to be read, once."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Column names in the order of the file."""
+        ...
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+        """The rows, with the columns `wanted`.
+
+        Raises:
+            TierwiseError: No rows, not UTF-8, NUL bytes, a cell past `CELL_LIMIT`, a quote never closed, a
+                broken Parquet file.
+        """
+        ...
+
+
+def open_table(path: Path, delimiter: str | None = None) -> TableFile:
+    """Open the file at `path`, in the format of its suffix: .parquet, .jsonl/.ndjson, .tsv, and CSV otherwise.
 
     Raises:
-        TierwiseError: Now or while reading: no such file, a folder, empty, no rows, not UTF-8, NUL bytes, a
-            cell past `CELL_LIMIT`, a quote never closed, a broken Parquet file.
+        TierwiseError: No such file, a folder, empty, not readable, no header.
     """
-    if path.is_dir():
-        raise TierwiseError(f"{path} is a folder; name the file in it")
-    if not path.exists():
-        raise TierwiseError(f"{path} is not there; check the path")
-    if path.stat().st_size == 0:
-        raise TierwiseError(f"{path} is empty; nothing to ingest")
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return _read_parquet(path)
-    if suffix in (".jsonl", ".ndjson"):
-        return _read_jsonl(path)
-    return _read_csv(path, delimiter or ("\t" if suffix == ".tsv" else ","))
-
-
-def _read_csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[Row | Reject]]:
-    csv.field_size_limit(CELL_LIMIT)
-    lines = _text_lines(path)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        columns = next(reader)
-    except (StopIteration, csv.Error):
-        raise TierwiseError(f"{path}: no header can be read in line 1; is it a CSV file?") from None
-
-    def rows() -> Iterator[Row | Reject]:
-        some = False
-        while True:
-            start = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                if "field limit" in str(error):
-                    raise TierwiseError(
-                        f"{path}, line {start}: a cell is longer than {CELL_LIMIT:,} characters; is a quote left open?"
-                    ) from None
-                if "unexpected end" in str(error):
-                    raise TierwiseError(
-                        f"{path}, line {start}: a quote opened here is never closed"
-                    ) from None
-                some = True
-                yield Reject(start, "malformed quoting", str(error), "")
-                continue
-            if not cells:
-                continue
-            some = True
-            if len(cells) != len(columns):
-                detail = f"{len(cells)} cells, header has {len(columns)}"
-                yield Reject(start, "wrong number of cells", detail, json.dumps(cells, ensure_ascii=False))
-            else:
-                yield Row(start, dict(zip(columns, cells, strict=True)))
-        if not some:
-            raise TierwiseError(f"{path} has a header but no rows; nothing to ingest")
-
-    return columns, rows()
-
-
-def _text_lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, line in enumerate(file, 1):
-                if "\0" in line:
-                    raise TierwiseError(f"{path}, line {number}: NUL byte; is it a text file in UTF-8?")
-                yield line
-    except UnicodeDecodeError:
-        raise TierwiseError(_not_utf8(path)) from None
+        if path.is_dir():
+            raise TierwiseError(f"{path} is a folder; name the file in it")
+        if path.exists() and not path.is_file():
+            raise TierwiseError(f"{path} is a pipe or device; save it to a file first")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise TierwiseError(f"{path} is empty; nothing to ingest")
+    except FileNotFoundError:
+        raise TierwiseError(f"{path} is not there; check the path") from None
     except OSError as error:
         raise TierwiseError(f"cannot read {path}: {error.strerror}") from error
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _ParquetFile(path)
+    if suffix in (".jsonl", ".ndjson"):
+        return _JsonLinesFile(path)
+    return _CsvFile(path, delimiter or ("\t" if suffix == ".tsv" else ","))
 
 
-def _not_utf8(path: Path) -> str:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+class _CsvFile:
+    def __init__(self, path: Path, delimiter: str) -> None:
+        csv.field_size_limit(CELL_LIMIT)
+        self._path = path
+        self._delimiter = delimiter
+        self._text = _Lines(path)
+        self._parse_from(1)
+        try:
+            self.columns: list[str] = next(filter(None, self._reader))
+        except (StopIteration, csv.Error):
+            raise TierwiseError(f"{path}: no header can be read in line 1; is it a CSV file?") from None
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+        width = len(self.columns)
+        some = False
+        more = True
+        while more:
+            text, reader, base = self._text, self._reader, self._base
+            lines: list[int] = []
+            rows: list[list[str]] = []
+            rejects: list[Reject] = []
+            text.start = start = base + reader.line_num + 1
+            blocks = text.blocks_read
+            more = False
             try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                byte = line[error.start]
-                return f"{path}, line {number}: byte 0x{byte:02x} is not UTF-8; convert the file, such as with iconv"
-    return f"{path} is not UTF-8; convert the file, such as with iconv"
+                for cells in reader:
+                    if len(cells) == width:
+                        lines.append(start)
+                        rows.append(cells)
+                    elif cells:
+                        detail = f"{len(cells)} cells, header has {width}"
+                        rejects.append(Reject(start, "wrong number of cells", detail, _json(cells)))
+                    text.start = start = base + reader.line_num + 1
+                    if text.blocks_read != blocks:
+                        more = True
+                        break
+            except csv.Error as error:
+                more = True
+                rejects.append(self._skip_line(start, str(error)))
+            if rows or rejects:
+                some = True
+                yield self._batch(wanted, lines, rows, rejects)
+        if not some:
+            raise TierwiseError(f"{self._path} has a header but no rows; nothing to ingest")
+
+    def _batch(
+        self, wanted: Sequence[str], lines: list[int], rows: list[list[str]], rejects: list[Reject]
+    ) -> Batch:
+        by_name = dict(zip(self.columns, zip(*rows, strict=True), strict=True)) if rows else {}
+        columns: dict[str, list[Cell]] = {name: list(by_name.get(name, ())) for name in wanted}
+        return Batch(lines, columns, lambda i: _json(_named(self.columns, rows[i])), rejects)
+
+    def _parse_from(self, line: int) -> None:
+        self._reader = csv.reader(self._text.read_from(line), delimiter=self._delimiter, strict=True)
+        # What the reader's own line number has to be added to.
+        self._base = line - 1
+
+    def _skip_line(self, start: int, error: str) -> Reject:
+        """Reject the line at `start` and go on with the next, though the quote it opened ran on further."""
+        if "field limit" in error:
+            raise TierwiseError(
+                f"{self._path}, line {start}: a cell is longer than {CELL_LIMIT:,} characters; is a quote left open?"
+            )
+        if "unexpected end" in error:
+            raise TierwiseError(f"{self._path}, line {start}: a quote opened here is never closed")
+        if self._base + self._reader.line_num > start:
+            self._parse_from(start + 1)
+        return Reject(start, "malformed quoting", error, _json(self._text.line(start).rstrip("\r\n")))
 
 
-def _read_jsonl(path: Path) -> tuple[list[str], Iterator[Row | Reject]]:
-    parsed = _jsonl_rows(path)
-    first = next(parsed, None)
-    while isinstance(first, Reject):
-        # Without one good row there are no columns to map.
-        raise TierwiseError(f"{path}, line {first.line}: {first.detail}; give one JSON object a line")
-    if first is None:
-        raise TierwiseError(f"{path} has no rows; nothing to ingest")
+class _JsonLinesFile:
+    """Columns are those that the first rows have between them."""
 
-    def rows() -> Iterator[Row | Reject]:
-        yield first
-        yield from parsed
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows = self._parsed()
+        self._first: list[tuple[int, dict[str, Any]] | Reject] = []
+        names: dict[str, None] = {}
+        for row in self._rows:
+            self._first.append(row)
+            if not isinstance(row, Reject):
+                names.update(dict.fromkeys(row[1]))
+            if len(self._first) == _NAMING_ROWS:
+                break
+        self.columns = list(names)
+        if not self._first:
+            raise TierwiseError(f"{path} has no rows; nothing to ingest")
+        if not names and isinstance(first := self._first[0], Reject):
+            raise TierwiseError(f"{path}, line {first.line}: {first.detail}; give one JSON object a line")
 
-    return list(first.cells), rows()
+    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+        rows = chain(self._first, self._rows)
+        self._first = []
+        found: list[tuple[int, dict[str, Any]]] = []
+        rejects: list[Reject] = []
+        for row in rows:
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                found.append(row)
+            if len(found) + len(rejects) == _NAMING_ROWS:
+                yield self._batch(wanted, found, rejects)
+                found, rejects = [], []
+        if found or rejects:
+            yield self._batch(wanted, found, rejects)
+
+    def _batch(
+        self, wanted: Sequence[str], found: list[tuple[int, dict[str, Any]]], rejects: list[Reject]
+    ) -> Batch:
+        columns = {name: [_as_text(row.get(name)) for _, row in found] for name in wanted}
+        return Batch([line for line, _ in found], columns, lambda i: _json(found[i][1]), rejects)
+
+    def _parsed(self) -> Iterator[tuple[int, dict[str, Any]] | Reject]:
+        text = _Lines(self._path)
+        for number, line in enumerate(text.read_from(1), 1):
+            text.start = number
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                yield Reject(number, "not JSON", str(error), line.strip())
+                continue
+            if not isinstance(value, dict):
+                yield Reject(number, "not a JSON object", f"a {type(value).__name__}", line.strip())
+            elif "\\u" in line and (fault := _no_text(value)):
+                yield Reject(number, "not text", fault, line.strip())
+            else:
+                # Names and numbers aside, no cell is longer than its line.
+                if len(line) > CELL_LIMIT and any(
+                    len(_as_text(v) or "") > CELL_LIMIT for v in value.values()
+                ):
+                    raise TierwiseError(
+                        f"{self._path}, line {number}: a cell is longer than {CELL_LIMIT:,} characters"
+                    )
+                yield number, value
 
 
-def _jsonl_rows(path: Path) -> Iterator[Row | Reject]:
-    for number, line in enumerate(_text_lines(path), 1):
-        if not line.strip():
-            continue
-        if len(line) > CELL_LIMIT:
-            raise TierwiseError(f"{path}, line {number}: longer than {CELL_LIMIT:,} characters")
+class _ParquetFile:
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._path = path
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield Reject(number, "not JSON", str(error), line.strip())
-            continue
-        if isinstance(value, dict):
-            yield Row(number, {name: _as_text(cell) for name, cell in value.items()})
-        else:
-            yield Reject(number, "not a JSON object", f"a {type(value).__name__}", line.strip())
+            self._file = pq.ParquetFile(path)
+            self.columns: list[str] = list(self._file.schema_arrow.names)
+        except (pa.ArrowException, OSError) as error:
+            raise TierwiseError(f"{path} is not a complete Parquet file ({_first_line(error)})") from None
+        if self._file.metadata.num_rows == 0:
+            self._file.close()
+            raise TierwiseError(f"{path} has columns but no rows; nothing to ingest")
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+        import pyarrow as pa
+
+        done = 0
+        with self._file:
+            try:
+                for batch in self._file.iter_batches(batch_size=_PARQUET_ROWS):
+                    columns = {name: self._checked(_texts(batch.column(name)), done) for name in wanted}
+                    lines = list(range(done + 1, done + batch.num_rows + 1))
+                    yield Batch(lines, columns, partial(_raw, batch))
+                    done += batch.num_rows
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+                raise TierwiseError(
+                    f"{self._path}: cannot read past row {done} ({_first_line(error)})"
+                ) from None
+
+    def _checked(self, texts: list[Cell], before: int) -> list[Cell]:
+        for number, text in enumerate(texts, before + 1):
+            if text and (len(text) > CELL_LIMIT or "\0" in text):
+                detail = f"a NUL character or a cell longer than {CELL_LIMIT:,} characters"
+                raise TierwiseError(f"{self._path}, row {number}: {detail}")
+        return texts
 
 
-def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row | Reject]]:
+class _Lines:
+    """Lines of a UTF-8 text file; those from line `start` on can be read again."""
+
+    __slots__ = ("_blocks", "_first", "_kept", "_path", "blocks_read", "start")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._blocks = self._read_blocks()
+        self._kept: list[str] = []
+        self._first = 1
+        self.start = 1
+        self.blocks_read = 0
+
+    def line(self, number: int) -> str:
+        """A line that was read, from `start` on."""
+        return self._kept[number - self._first]
+
+    def read_from(self, number: int) -> Iterator[str]:
+        """The lines from `number`, not before `start`, to the end of the file, with their ends.
+
+        Raises:
+            TierwiseError: Not UTF-8, a NUL byte, or a line past `LINE_LIMIT`.
+        """
+        return chain(self._kept[number - self._first :], chain.from_iterable(self._blocks))
+
+    def _read_blocks(self) -> Iterator[list[str]]:
+        try:
+            for block in self._split():
+                del self._kept[: self.start - self._first]
+                self._first = self.start
+                self._kept += block
+                self.blocks_read += 1
+                yield block
+        except UnicodeDecodeError:
+            raise TierwiseError(self._not_utf8()) from None
+        except OSError as error:
+            raise TierwiseError(f"cannot read {self._path}: {error.strerror}") from error
+
+    def _split(self) -> Iterator[list[str]]:
+        rest = ""
+        before = 0
+        with self._path.open(encoding="utf-8-sig", newline="") as file:
+            while text := file.read(_BLOCK):
+                lines = io.StringIO(rest + text, newline="").readlines()
+                if "\0" in text:
+                    number = before + next(i for i, line in enumerate(lines, 1) if "\0" in line)
+                    raise TierwiseError(f"{self._path}, line {number}: NUL byte; is it a text file in UTF-8?")
+                # The last line may go on in the next block, be it by the LF of a CR LF.
+                rest = lines.pop()
+                before += len(lines)
+                if len(rest) > LINE_LIMIT:
+                    raise TierwiseError(
+                        f"{self._path}, line {before + 1}: longer than {LINE_LIMIT:,} characters; "
+                        "is there one row a line?"
+                    )
+                yield lines
+        if rest:
+            yield [rest]
+
+    def _not_utf8(self) -> str:
+        # Latin-1 reads any byte and leaves them as they are.
+        with self._path.open(encoding="latin-1", newline="") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    line.encode("latin-1").decode("utf-8")
+                except UnicodeDecodeError as error:
+                    if number == 1 and line.startswith(("ÿþ", "þÿ")):
+                        return f"{self._path} is UTF-16, not UTF-8; convert the file, such as with iconv"
+                    byte = error.object[error.start]
+                    return (
+                        f"{self._path}, line {number}: byte 0x{byte:02x} is not UTF-8; "
+                        "convert the file, such as with iconv"
+                    )
+        return f"{self._path} is not UTF-8; convert the file, such as with iconv"
+
+
+def _texts(column: pa.Array) -> list[Cell]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+    import pyarrow.compute as pc
 
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise TierwiseError(f"{path} is not a complete Parquet file ({_first_line(error)})") from None
-    if file.metadata.num_rows == 0:
-        raise TierwiseError(f"{path} has columns but no rows; nothing to ingest")
-
-    def rows() -> Iterator[Row | Reject]:
-        number = 0
-        try:
-            for batch in file.iter_batches(batch_size=10_000):
-                for cells in batch.to_pylist():
-                    number += 1
-                    texts = {name: _as_text(cell) for name, cell in cells.items()}
-                    if any(text and ("\0" in text or len(text) > CELL_LIMIT) for text in texts.values()):
-                        detail = f"a NUL character or a cell longer than {CELL_LIMIT:,} characters"
-                        raise TierwiseError(f"{path}, row {number}: {detail}")
-                    yield Row(number, texts)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise TierwiseError(f"{path}: cannot read past row {number} ({_first_line(error)})") from None
-
-    return list(file.schema_arrow.names), rows()
+    if pa.types.is_nested(column.type):
+        return [_as_text(cell) for cell in column.to_pylist()]
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    texts: list[Cell] = column.cast(pa.string()).to_pylist()
+    return texts
 
 
-def _as_text(value: Any) -> str | None:
+def _raw(batch: pa.RecordBatch, index: int) -> str:
+    cells = [_texts(column.slice(index, 1))[0] for column in batch.columns]
+    return _json(_named(batch.schema.names, cells))
+
+
+def _as_text(value: Any) -> Cell:
+    """A cell of JSON, written as Arrow writes numbers and truth values: 4.0 is 4."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
+    return _json(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _no_text(row: dict[str, Any]) -> str | None:
+    """What in `row` JSON can escape but the store cannot hold."""
+    together = "".join((*row, *(_as_text(value) or "" for value in row.values())))
+    if "\0" in together:
+        return "a NUL character"
+    try:
+        together.encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair"
+    return None
+
+
+def _named(columns: Sequence[str], cells: Sequence[Cell]) -> Any:
+    """Cells by column; without their names where two columns share one."""
+    return dict(zip(columns, cells, strict=True)) if len(set(columns)) == len(columns) else cells
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _first_line(error: Exception) -> str:

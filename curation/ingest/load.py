@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import asdict
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.ingest.cleaning import clean_description
-from curation.ingest.files import Reject, read_columns_and_rows
-from curation.ingest.sources import UnusableRowError
+from curation.ingest.files import Reject, open_table
+from curation.ingest.sources import Cells
 from curation.kinds import sql_query_kind
-from curation.resolution import resolve_tiers
+from curation.resolution import resolve_tiers, sql_resolved, sql_standing
 from warehouse.errors import TierwiseError
-from warehouse.ids import content_id, sql_content_id
+from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_new
 
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
 
     import duckdb
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    from curation.ingest.files import Row
-    from curation.ingest.sources import JudgedRow, Source
+    from curation.ingest.files import Batch
+    from curation.ingest.sources import Fields, Source
     from warehouse.store import Store
 
-_BATCH = 20_000
+DEFAULT_LOCALE = "us"
 
 
 def ingest(
@@ -36,14 +39,16 @@ def ingest(
 ) -> dict[str, Any]:
     """Read `paths` as `source` into the store, making it where missing; return the counts.
 
-    All of it is kept or nothing. The same rows again add no data row.
+    All of it is kept or nothing. The same rows again add no data row, wherever their file lies and whatever
+    lines came before them. Of a path given twice one is read.
 
     Raises:
         TierwiseError: A file that cannot be read, lacks columns, or has no usable row.
     """
+    files = list(dict.fromkeys(path.resolve() for path in paths))
     with tempfile.TemporaryDirectory(prefix="tierwise-ingest-") as directory:
         staged = _Staging(Path(directory), source)
-        for path in paths:
+        for path in files:
             staged.read(path, delimiter)
         staged.finish()
         if not staged.usable:
@@ -51,109 +56,105 @@ def ingest(
             raise TierwiseError(
                 f"{', '.join(map(str, paths))}: no usable row among {staged.rows:,} ({reasons}; first: {staged.first})"
             )
-        run = Run("ingest", {"source": source.name, "files": [str(path.resolve()) for path in paths]})
+        asked = {"source": source.name, "files": [_shown(path) for path in files], **source.settings}
+        run = Run("ingest", asked)
         with store.write(run) as connection:
             run.summary = {"rows": staged.rows, **_load(connection, run, source.name, Path(directory))}
             run.summary["rejects"] = staged.rejects
     return run.summary
 
 
-@dataclass
 class _Staging:
     """Rows on their way: cleaned batches as Parquet in `directory`."""
 
-    directory: Path
-    source: Source
-    rows: int = 0
-    usable: int = 0
-    rejects: dict[str, int] = field(default_factory=dict)
-    first: str = ""
-    _judged: list[dict[str, Any]] = field(default_factory=list)
-    _rejected: list[dict[str, Any]] = field(default_factory=list)
-    _files: int = 0
+    def __init__(self, directory: Path, source: Source) -> None:
+        self.source = source
+        self.rows = 0
+        self.usable = 0
+        self.rejects: dict[str, int] = {}
+        self.first = ""
+        self._judged = _writer(directory / "judged.parquet", _judged_schema())
+        self._rejected = _writer(directory / "rejects.parquet", _rejects_schema())
 
     def read(self, path: Path, delimiter: str | None) -> None:
-        columns, rows = read_columns_and_rows(path, delimiter)
-        missing = [column for column in self.source.columns if column not in columns]
+        table = open_table(path, delimiter)
+        missing = [column for column in self.source.columns if column not in table.columns]
         if missing:
-            hint = "; is the delimiter right (--delimiter)?" if len(columns) == 1 else ""
+            hint = "; is the delimiter right (--delimiter)?" if len(table.columns) == 1 else ""
             raise TierwiseError(
-                f"{path}: no column {', '.join(missing)}; columns seen: {', '.join(columns)[:300]}{hint}"
+                f"{path}: no column {', '.join(missing)}; columns seen: {', '.join(table.columns)[:300]}{hint}"
             )
-        doubled = [column for column in self.source.columns if columns.count(column) > 1]
+        doubled = [column for column in self.source.columns if list(table.columns).count(column) > 1]
         if doubled:
             raise TierwiseError(f"{path}: column {doubled[0]} stands twice in the header; rename one")
-        file = str(path.resolve())
-        for row in rows:
-            self.rows += 1
-            if isinstance(row, Reject):
-                self._reject(file, row)
-                continue
-            try:
-                self._judged.append(_staged_row(file, row, self.source.judged_row(row.cells)))
-            except UnusableRowError as fault:
-                raw = json.dumps(row.cells, ensure_ascii=False)
-                self._reject(file, Reject(row.line, fault.reason, fault.detail, raw))
-            else:
-                self.usable += 1
-            if len(self._judged) >= _BATCH:
-                self._flush()
+        for batch in table.batches(self.source.columns):
+            self._stage(_shown(path), batch)
 
     def finish(self) -> None:
-        self._flush()
+        self._judged.close()
+        self._rejected.close()
 
-    def _reject(self, file: str, reject: Reject) -> None:
-        self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
-        self.first = self.first or f"{file}, line {reject.line}: {reject.detail}"
-        self._rejected.append(
-            {
-                "reject_id": str(
-                    content_id("reject", self.source.name, file, reject.line, reject.reason, reject.raw)
-                ),
-                "source": self.source.name,
-                "file": file,
-                "line": reject.line,
-                "reason": reject.reason,
-                "detail": reject.detail,
-                "raw": reject.raw,
-            }
-        )
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        for name, rows in (("judged", self._judged), ("rejects", self._rejected)):
-            schema = _judged_schema() if name == "judged" else _rejects_schema()
-            if rows or self._files == 0:
-                pq.write_table(
-                    pa.Table.from_pylist(rows, schema=schema),
-                    self.directory / f"{name}-{self._files:06d}.parquet",
-                )
-            rows.clear()
-        self._files += 1
+    def _stage(self, file: str, batch: Batch) -> None:
+        cells = Cells(batch.columns)
+        fields = self.source.judged(cells)
+        rejects = [
+            *batch.rejects,
+            *(Reject(batch.lines[i], *fault, batch.raw(i)) for i, fault in sorted(cells.faults.items())),
+        ]
+        first_row = self.rows
+        self.rows += len(batch.lines) + len(batch.rejects)
+        if len(cells.faults) < len(batch.lines):
+            usable = [index not in cells.faults for index in range(len(batch.lines))]
+            lines = batch.lines
+            if cells.faults:
+                lines = list(compress(lines, usable))
+                fields = {name: list(compress(values, usable)) for name, values in fields.items()}
+            self._judged.write_table(_judged_table(file, first_row, lines, fields))
+            self.usable += len(lines)
+        if rejects:
+            for reject in rejects:
+                self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
+            self.first = self.first or f"{file}, line {rejects[0].line}: {rejects[0].detail}"
+            self._rejected.write_table(_rejects_table(file, rejects))
 
 
-def _staged_row(file: str, row: Row, judged: JudgedRow) -> dict[str, Any]:
-    raw = judged.description
-    cleaned = clean_description(raw) if raw else raw
-    return {
-        "file": file,
-        "line": row.line,
-        "source_key": judged.source_key,
-        "query": judged.query,
-        "locale": judged.locale,
-        "title": judged.title,
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    import pyarrow.parquet as pq
+
+    # Read once and thrown away: quick to write matters more than small.
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=["file"], write_statistics=False)
+
+
+def _judged_table(file: str, first_row: int, lines: list[int], fields: Fields) -> pa.Table:
+    import pyarrow as pa
+
+    count = len(lines)
+    unknown = [None] * count
+    raw = fields.get("description") or unknown
+    # Items come back under other queries, so each text is cleaned once.
+    cleaned = {text: clean_description(text) for text in set(raw) if text}
+    columns = {
+        "row": range(first_row, first_row + count),
+        "file": [file] * count,
+        "line": lines,
+        "locale": [locale or DEFAULT_LOCALE for locale in fields.get("locale") or unknown],
         "raw": raw,
-        "cleaned": None if cleaned == raw else cleaned,
-        "brand": judged.brand,
-        "attributes": json.dumps({"price": judged.price}) if judged.price else None,
-        "source_item_id": judged.source_item_id,
-        "tier": judged.tier,
-        "confidence": judged.confidence,
-        "weight": judged.weight,
-        "judged_at": judged.judged_at,
+        "cleaned": [text and (None if cleaned[text] == text else cleaned[text]) for text in raw],
+        "attributes": [price and json.dumps({"price": price}) for price in fields.get("price") or unknown],
     }
+    schema = _judged_schema()
+    arrays = [
+        pa.array(columns.get(name) or fields.get(name) or unknown, kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _rejects_table(file: str, rejects: Sequence[Reject]) -> pa.Table:
+    import pyarrow as pa
+
+    rows = [{"file": file, **asdict(reject)} for reject in rejects]
+    return pa.Table.from_pylist(rows, schema=_rejects_schema())
 
 
 def _judged_schema() -> pa.Schema:
@@ -173,90 +174,71 @@ def _judged_schema() -> pa.Schema:
     )
     return pa.schema(
         [(name, pa.string()) for name in texts]
-        + [("line", pa.int64()), ("tier", pa.int32()), ("confidence", pa.float64()), ("weight", pa.float64())]
-        + [("judged_at", pa.timestamp("us"))]
+        + [("row", pa.int64()), ("line", pa.int64()), ("tier", pa.int32())]
+        + [("confidence", pa.float64()), ("weight", pa.float64()), ("judged_at", pa.timestamp("us"))]
     )
 
 
 def _rejects_schema() -> pa.Schema:
     import pyarrow as pa
 
-    texts = ("reject_id", "source", "file", "reason", "detail", "raw")
+    texts = ("file", "reason", "detail", "raw")
     return pa.schema([(name, pa.string()) for name in texts] + [("line", pa.int64())])
 
 
 def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, directory: Path) -> dict[str, Any]:
-    _stage(connection, source, directory)
     known = {"run": run.run_id, "source": source}
+    texts = f"read_parquet('{_quoted(directory)}/judged.parquet')"
+    _stage(connection, source, texts)
     new = {
-        "queries": insert_new(
+        "queries": _add_queries(connection, run, texts),
+        "item_versions": _add_item_versions(connection, known, texts),
+        "judgments": insert_new(
             connection,
-            "queries",
-            "SELECT DISTINCT query_id, query AS text, locale, "
-            f"{sql_query_kind('query', 'locale')} AS kind, $run::UUID AS run_id FROM staged",
-            {"run": run.run_id},
+            "judgments",
+            "SELECT DISTINCT ON (judgment_id) judgment_id, pair_id, item_version_id, tier, confidence, "
+            "$source AS source, file AS source_file, line AS source_row, source_key, judged_at, "
+            "$run::UUID AS run_id FROM staged ORDER BY judgment_id, row",
+            known,
         ),
-        "item_versions": _add_item_versions(connection, known),
     }
-    judged = insert_new(
-        connection,
-        "judgments",
-        "SELECT DISTINCT ON (judgment_id) judgment_id, pair_id, item_version_id, tier, confidence, "
-        "$source AS source, file AS source_file, line AS source_row, source_key, judged_at, "
-        "$run::UUID AS run_id FROM staged ORDER BY judgment_id, line",
-        known,
-    )
-    pairs = insert_new(
-        connection,
-        "pairs",
-        "SELECT pair_id, any_value(query_id) AS query_id, any_value(item_id) AS item_id, "
-        "arg_min(item_version_id, line) AS item_version_id, $source AS source, arg_min(weight, line) AS weight, "
-        "$run::UUID AS run_id FROM staged GROUP BY pair_id",
-        known,
-    )
-    weights = connection.execute(
-        "UPDATE pairs SET weight = s.weight FROM (SELECT pair_id, arg_max(weight, line) AS weight FROM staged "
-        "GROUP BY pair_id) s WHERE pairs.pair_id = s.pair_id AND pairs.weight <> s.weight RETURNING pairs.pair_id"
-    ).fetchall()
-    resolved = resolve_tiers(connection, "SELECT DISTINCT pair_id FROM staged")
-    fresh = {
-        row[0]
-        for row in connection.execute(
-            "SELECT pair_id FROM pairs SEMI JOIN staged USING (pair_id) WHERE run_id = $run",
-            {"run": run.run_id},
-        ).fetchall()
-    }
-    changed = len((resolved | {row[0] for row in weights}) - fresh)
+    pairs = _add_pairs(connection, known)
+    changed = _update_pairs(connection)
     insert_new(
         connection,
         "rejects",
-        "SELECT *, $run::UUID AS run_id FROM "
-        f"(SELECT DISTINCT ON (reject_id) * FROM read_parquet('{_quoted(directory)}/rejects-*.parquet'))",
-        {"run": run.run_id},
+        f"SELECT *, {sql_content_id('reject', '$source', 'reason', 'raw', 'occurrence')} AS reject_id, "
+        "$source AS source, $run::UUID AS run_id FROM (SELECT *, row_number() OVER (PARTITION BY reason, raw) "
+        f"AS occurrence FROM read_parquet('{_quoted(directory)}/rejects.parquet'))",
+        known,
     )
-    counts = connection.execute(
+    queries, total, repeats = connection.execute(
         "SELECT count(DISTINCT query_id), count(DISTINCT pair_id), count(*) - count(DISTINCT pair_id) FROM staged"
     ).fetchall()[0]
-    tiers = connection.execute(
-        "SELECT count(*) FILTER (tiers > 1), count(*) FILTER (tier IS NULL) FROM ("
-        "SELECT pair_id, any_value(p.tier) AS tier, count(DISTINCT j.tier) AS tiers FROM pairs p "
-        "JOIN judgments j USING (pair_id) SEMI JOIN staged USING (pair_id) GROUP BY pair_id)"
+    disagreements, conflicts = connection.execute(
+        f"""
+        SELECT count(*) FILTER (tiers > 1), count(*) FILTER (tier IS NULL) FROM pairs JOIN (
+            SELECT pair_id, count(DISTINCT tier) AS tiers
+            FROM ({sql_standing("SELECT pair_id FROM staged")}) GROUP BY pair_id
+        ) USING (pair_id)
+        """
     ).fetchall()[0]
-    connection.execute("DROP TABLE staged")
+    connection.execute("DROP TABLE staged; DROP TABLE known_pairs")
     return {
-        "queries": counts[0],
-        "pairs": counts[1],
+        "queries": queries,
+        "pairs": total,
         "pairs_new": pairs,
         "pairs_changed": changed,
-        "pairs_unchanged": counts[1] - pairs - changed,
-        "repeats": counts[2],
-        "disagreements": tiers[0],
-        "conflicts": tiers[1],
-        "new_rows": {**new, "judgments": judged},
+        "pairs_unchanged": total - pairs - changed,
+        "repeats": repeats,
+        "disagreements": disagreements,
+        "conflicts": conflicts,
+        "new_rows": new,
     }
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, source: str, directory: Path) -> None:
+def _stage(connection: duckdb.DuckDBPyConnection, source: str, texts: str) -> None:
+    """Make ``staged``: the rows with all their ids, without their texts."""
     item = (
         "CASE WHEN source_item_id IS NULL "
         f"THEN {sql_content_id('item', 'title', 'raw', 'brand')} "
@@ -264,56 +246,150 @@ def _stage(connection: duckdb.DuckDBPyConnection, source: str, directory: Path) 
     )
     connection.execute(
         f"""
-        CREATE TEMP TABLE staged AS
+        CREATE TEMP TABLE paired AS
         WITH identified AS (
-            SELECT *, {sql_content_id("query", "query", "locale")} AS query_id, {item} AS item_id
-            FROM read_parquet('{_quoted(directory)}/judged-*.parquet')
-        ), paired AS (
-            SELECT *, {sql_content_id("pair", "query_id", "item_id")} AS pair_id,
-                {sql_content_id("item version", "item_id", "title", "raw", "brand", "attributes")} AS item_version_id
-            FROM identified
-        ), keyed AS (
-            -- Without a row id of its own, a row is the how-manieth of its pair: stable when lines move.
-            SELECT * REPLACE (coalesce(
-                source_key, concat('#', row_number() OVER (PARTITION BY pair_id ORDER BY file, line))) AS source_key)
-            FROM paired
+            SELECT *, {sql_content_id("query", "query", "locale")} AS query_id, {item} AS item_id FROM {texts}
         )
-        SELECT *, {sql_content_id("judgment", "pair_id", "$source", "source_key", "tier")} AS judgment_id FROM keyed
+        SELECT row, file, line, source_key, tier, confidence, weight, judged_at, query_id, item_id,
+            {sql_content_id("pair", "query_id", "item_id")} AS pair_id,
+            {sql_content_id("item version", "item_id", "title", "raw", "brand", "attributes")} AS item_version_id
+        FROM identified
         """,
         {"source": source},
     )
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE staged AS
+        WITH repeated AS (
+            SELECT * FROM paired SEMI JOIN (SELECT pair_id FROM paired GROUP BY pair_id HAVING count(*) > 1)
+            USING (pair_id)
+        ), numbered AS (
+            -- A row without an id of its own is the how-manieth of its pair, counted by what it says and not by
+            -- where it stands: stable when lines or files move. An id that says two things counts as two.
+            SELECT row, CASE WHEN source_key IS NULL
+                THEN row_number() OVER (PARTITION BY pair_id ORDER BY tier, confidence, judged_at, row)
+                ELSE dense_rank() OVER (PARTITION BY pair_id, source_key ORDER BY tier, confidence, judged_at) END
+                AS occurrence
+            FROM repeated
+        ), keyed AS (
+            SELECT * REPLACE (CASE WHEN source_key IS NULL OR occurrence > 1
+                THEN concat(source_key, '#', coalesce(occurrence, 1)) ELSE source_key END AS source_key)
+            FROM paired LEFT JOIN numbered USING (row)
+        ), standing AS (
+            SELECT * FROM ({sql_standing("SELECT pair_id FROM paired")}) WHERE source = $source
+        )
+        -- What a row said before and what stands is that judgment. Anything else is a new one; the id of the
+        -- one it replaces makes it so even where the row goes back to what it said first.
+        SELECT keyed.* EXCLUDE (occurrence),
+            CASE WHEN standing.judgment_id IS NOT NULL AND (keyed.tier, keyed.confidence, keyed.judged_at)
+                IS NOT DISTINCT FROM (standing.tier, standing.confidence, standing.judged_at)
+            THEN standing.judgment_id
+            ELSE {
+            sql_content_id(
+                "judgment",
+                "keyed.pair_id",
+                "$source",
+                "keyed.source_key",
+                "keyed.tier",
+                "keyed.confidence",
+                "keyed.judged_at",
+                "CASE WHEN keyed.judged_at IS NULL THEN standing.judgment_id END",
+            )
+        } END AS judgment_id
+        FROM keyed LEFT JOIN standing USING (pair_id, source_key)
+        """,
+        {"source": source},
+    )
+    connection.execute("DROP TABLE paired")
 
 
-def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, Any]) -> int:
+def _add_queries(connection: duckdb.DuckDBPyConnection, run: Run, texts: str) -> int:
+    return insert_new(
+        connection,
+        "queries",
+        f"""
+        WITH incoming AS (
+            SELECT query_id, min(row) AS row FROM staged ANTI JOIN queries USING (query_id) GROUP BY query_id
+        )
+        SELECT query_id, query AS text, locale, {sql_query_kind("query", "locale")} AS kind, $run::UUID AS run_id
+        FROM {texts} JOIN incoming USING (row)
+        """,
+        {"run": run.run_id},
+    )
+
+
+def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, Any], texts: str) -> int:
+    # The text read last is the current one, be it an old one that came back.
+    newest = "SELECT item_id, arg_max(item_version_id, row) AS newest FROM staged GROUP BY item_id"
     added = insert_new(
         connection,
         "item_versions",
-        """
+        f"""
         WITH incoming AS (
-            SELECT item_version_id, any_value(item_id) AS item_id, min(line) AS line,
-                any_value(source_item_id) AS source_item_id, any_value(title) AS title,
-                any_value(coalesce(cleaned, raw)) AS description,
-                any_value(CASE WHEN cleaned IS NOT NULL THEN raw END) AS raw_description, any_value(brand) AS brand,
-                any_value(attributes) AS attributes
+            SELECT item_version_id, any_value(item_id) AS item_id, min(row) AS row
             FROM staged ANTI JOIN item_versions USING (item_version_id) GROUP BY item_version_id
         ), earlier AS (
             SELECT item_id, max(version) AS version FROM item_versions SEMI JOIN incoming USING (item_id)
             GROUP BY item_id
+        ), numbered AS (
+            SELECT row, item_version_id, item_id, item_version_id = newest AS is_current,
+                coalesce(earlier.version, 0) + row_number() OVER (PARTITION BY item_id ORDER BY row) AS version
+            FROM incoming JOIN ({newest}) USING (item_id) LEFT JOIN earlier USING (item_id)
         )
-        SELECT incoming.* EXCLUDE (line), $source AS source, $run::UUID AS run_id,
-            coalesce(earlier.version, 0) + row_number() OVER (PARTITION BY item_id ORDER BY line, item_version_id)
-                AS version,
-            true AS is_current
-        FROM incoming LEFT JOIN earlier USING (item_id)
+        SELECT item_version_id, item_id, version, is_current, $source AS source, source_item_id, title,
+            nullif(coalesce(cleaned, raw), '') AS description,
+            CASE WHEN cleaned IS NOT NULL THEN raw END AS raw_description, brand, attributes, $run::UUID AS run_id
+        FROM {texts} JOIN numbered USING (row)
         """,
         known,
     )
     connection.execute(
-        "UPDATE item_versions SET is_current = false FROM (SELECT item_id, max(version) AS newest FROM item_versions "
-        "SEMI JOIN staged USING (item_id) GROUP BY item_id HAVING max(version) > 1) n "
-        "WHERE item_versions.item_id = n.item_id AND item_versions.version < n.newest AND is_current"
+        f"UPDATE item_versions SET is_current = (item_version_id = newest) FROM ({newest}) n "
+        "WHERE item_versions.item_id = n.item_id AND is_current <> (item_version_id = newest)"
     )
     return added
+
+
+def _add_pairs(connection: duckdb.DuckDBPyConnection, known: dict[str, Any]) -> int:
+    connection.execute(
+        "CREATE TEMP TABLE known_pairs AS SELECT pair_id, tier, confidence, judgment_id, item_version_id, weight "
+        "FROM pairs SEMI JOIN staged USING (pair_id)"
+    )
+    new = "SELECT pair_id FROM staged ANTI JOIN known_pairs USING (pair_id)"
+    return insert_new(
+        connection,
+        "pairs",
+        f"""
+        SELECT * EXCLUDE (weight), coalesce(weight, 1) AS weight, $source AS source, $run::UUID AS run_id FROM (
+            SELECT pair_id, any_value(query_id) AS query_id, any_value(item_id) AS item_id,
+                arg_max(weight, row) AS weight
+            FROM staged GROUP BY pair_id
+        ) JOIN ({sql_resolved(new)}) USING (pair_id)
+        """,
+        known,
+    )
+
+
+def _update_pairs(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bring the pairs that were known before up to date; return how many changed."""
+    resolve_tiers(connection, "SELECT pair_id FROM known_pairs")
+    connection.execute(
+        "UPDATE pairs SET weight = s.weight FROM (SELECT pair_id, arg_max(weight, row) AS weight FROM staged "
+        "SEMI JOIN known_pairs USING (pair_id) GROUP BY pair_id) s "
+        "WHERE pairs.pair_id = s.pair_id AND pairs.weight <> s.weight"
+    )
+    columns = "pair_id, tier, confidence, judgment_id, item_version_id, weight"
+    return int(
+        connection.execute(
+            f"SELECT count(*) FROM (SELECT {columns} FROM pairs SEMI JOIN known_pairs USING (pair_id) "
+            f"EXCEPT SELECT {columns} FROM known_pairs)"
+        ).fetchall()[0][0]
+    )
+
+
+def _shown(path: Path) -> str:
+    # A file name may hold bytes that are no text.
+    return os.fsencode(path).decode(errors="replace")
 
 
 def _quoted(directory: Path) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from curation.grading import Format
 
+DEFAULT_TEMPLATE = "answer-first"
+
 _OWN_TAG = re.compile(r"<(?=\s*/?\s*(?:query|item)\b)", re.IGNORECASE)
 
 
@@ -60,14 +62,13 @@ class Template:
         brand: str | None = None,
         price: str | None = None,
     ) -> tuple[Message, ...]:
-        """Chat messages for one pair; a line whose field is missing is left out."""
+        """Chat messages for one pair; a line whose field is missing or blank is left out."""
+        # Without line breaks, a title cannot pose as a line of ours.
         fields = {
-            "query": query,
-            "title": title,
-            "brand": brand or "",
-            "price": price or "",
-            "description": _cut(description or "", self.description_characters),
+            name: " ".join((value or "").split())
+            for name, value in {"query": query, "title": title, "brand": brand, "price": price}.items()
         }
+        fields["description"] = _cut((description or "").strip(), self.description_characters)
         lines = [
             line
             for line in self.user.splitlines()
@@ -128,4 +129,7 @@ def _cut(text: str, characters: int) -> str:
     if len(text) <= characters:
         return text
     head = text[:characters]
-    return (head.rsplit(None, 1)[0] if " " in head else head) + " …"
+    if not text[characters].isspace():
+        # A word is cut through; the rest of it goes too, unless it is all there is.
+        head = head.rsplit(None, 1)[0] if len(head.split(None, 1)) == 2 else head
+    return head.rstrip() + " …"

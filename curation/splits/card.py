@@ -36,11 +36,12 @@ def dataset_card(
 ) -> str:
     """Markdown with a YAML head: recipe, counts, hash, sources and licences, known limits."""
     shown = show_split(connection, split)
-    model, prompt, decoding = connection.execute(
-        "SELECT m.name, t.name, c.decoding FROM splits s JOIN configurations c USING (configuration_id) "
-        "JOIN models m USING (model_id) JOIN prompts t USING (prompt_id) WHERE s.split = ?",
+    sampled = connection.execute(
+        "SELECT concat(m.name, ', prompt ', t.name, ', `', c.decoding, '`') FROM splits s "
+        "JOIN configurations c USING (configuration_id) JOIN models m USING (model_id) "
+        "JOIN prompts t USING (prompt_id) WHERE s.split = ?",
         [split],
-    ).fetchall()[0]
+    ).fetchall()
     sources = connection.execute(
         "SELECT j.source, count(*) FROM split_members m JOIN judgments j USING (judgment_id) WHERE m.split = ? "
         "GROUP BY 1 ORDER BY 1",
@@ -66,7 +67,7 @@ def dataset_card(
                 ("where", f"`{recipe['where']}`" if recipe["where"] else "every pair with a tier"),
                 ("size asked for", recipe["size"] or "all"),
                 ("seed", recipe["seed"]),
-                ("difficulty and samples of", f"{model}, prompt {prompt}, `{decoding}`"),
+                ("difficulty and samples of", sampled[0][0] if sampled else "nothing: not sampled yet"),
             ]
         ),
         "## Tables\n\n"

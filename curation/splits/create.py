@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
-from curation.prompts import messages_json, parse_template, prompt_hash
+from curation.prompts import DEFAULT_TEMPLATE, load_template, messages_json, parse_template, prompt_hash
 from curation.selection import selected_pairs
-from curation.splits.content import FROZEN_TABLES, content_hash
+from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
 from curation.splits.draw import draw_queries
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
@@ -20,7 +20,6 @@ from warehouse.parts import insert_new
 if TYPE_CHECKING:
     import duckdb
 
-    from curation.configurations import ConfigurationInStore
     from warehouse.store import Store
 
 Role = Literal["train", "calibration", "eval"]
@@ -64,10 +63,10 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
     run = Run("split", {"name": recipe.name, **parameters})
     try:
         with store.write(run) as connection:
-            picked = pick_configuration(connection, configuration)
+            picked = _configuration_or_none(connection, configuration)
             _select(connection, recipe)
-            _render_missing(connection, run, picked)
-            _stage_members(connection, picked)
+            prompt_id = _render_missing(connection, run, picked)
+            _stage_members(connection, picked, prompt_id)
             _refuse_leaks(connection, recipe.role)
             _stage_payload(connection, picked)
             frozen = content_hash(
@@ -90,7 +89,7 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
                     "version": versions[0][0] + 1 if versions else 1,
                     "role": recipe.role,
                     "recipe": json.dumps(parameters, ensure_ascii=False),
-                    "configuration": picked.configuration_id,
+                    "configuration": picked,
                     "hash": frozen,
                     "now": utc_now(),
                     "run": run.run_id,
@@ -136,14 +135,41 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
     )
 
 
-def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, picked: ConfigurationInStore) -> None:
-    """Render the configuration's prompt for selected pairs that were never sampled."""
-    prompt_id, name, text = connection.execute(
-        "SELECT CAST(prompt_id AS VARCHAR), name, text FROM prompts "
-        "SEMI JOIN (SELECT prompt_id FROM configurations WHERE configuration_id = ?) USING (prompt_id)",
-        [picked.configuration_id],
-    ).fetchall()[0]
-    template = parse_template(name, text)
+def _configuration_or_none(connection: duckdb.DuckDBPyConnection, asked: str | None) -> str | None:
+    """Id of the configuration asked for, else of the newest finished one; None where nothing was sampled yet."""
+    if asked is None and not connection.execute("FROM newest_configuration").fetchall():
+        return None
+    return pick_configuration(connection, asked).configuration_id
+
+
+def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, configuration: str | None) -> str:
+    """Render the prompt for selected pairs that were never sampled with it; return its id.
+
+    The prompt is the configuration's; without one, the registry's answer-first.
+    """
+    if configuration is None:
+        template = load_template(DEFAULT_TEMPLATE)
+        insert_new(
+            connection,
+            "prompts",
+            "SELECT $prompt_id::UUID AS prompt_id, $name AS name, $format AS format, $text AS text, "
+            "$run::UUID AS run_id",
+            {
+                "prompt_id": template.prompt_id,
+                "name": template.name,
+                "format": template.format,
+                "text": template.text,
+                "run": run.run_id,
+            },
+        )
+    else:
+        name, text = connection.execute(
+            "SELECT name, text FROM prompts SEMI JOIN "
+            "(SELECT prompt_id FROM configurations WHERE configuration_id = ?) USING (prompt_id)",
+            [configuration],
+        ).fetchall()[0]
+        template = parse_template(name, text)
+    prompt_id = str(template.prompt_id)
     missing = connection.execute(
         "SELECT CAST(p.pair_id AS VARCHAR), CAST(p.item_version_id AS VARCHAR), q.text, v.title, v.description, "
         "v.brand, json_extract_string(v.attributes, '$.price') FROM pairs p SEMI JOIN selected USING (pair_id) "
@@ -153,7 +179,7 @@ def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, picked: Con
         {"prompt": prompt_id},
     ).fetchall()
     if not missing:
-        return
+        return prompt_id
     import pyarrow as pa
 
     rendered = []
@@ -172,10 +198,10 @@ def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, picked: Con
     connection.register("rendered", pa.Table.from_pylist(rendered))
     insert_new(connection, "rendered_prompts", "SELECT * FROM rendered")
     connection.unregister("rendered")
+    return prompt_id
 
 
-def _stage_members(connection: duckdb.DuckDBPyConnection, picked: ConfigurationInStore) -> None:
-    members, *_ = FROZEN_TABLES
+def _stage_members(connection: duckdb.DuckDBPyConnection, configuration: str | None, prompt_id: str) -> None:
     connection.execute(
         f"""
         CREATE TEMP TABLE new_split_members AS
@@ -184,19 +210,18 @@ def _stage_members(connection: duckdb.DuckDBPyConnection, picked: ConfigurationI
                 d.n, d.c, d.band, any_value(r.prompt_hash) AS prompt_hash
             FROM pairs p SEMI JOIN selected USING (pair_id) JOIN queries q USING (query_id)
             JOIN rendered_prompts r ON r.pair_id = p.pair_id AND r.item_version_id = p.item_version_id
-                AND r.prompt_id = (SELECT prompt_id FROM configurations WHERE configuration_id = $configuration::UUID)
+                AND r.prompt_id = $prompt::UUID
             LEFT JOIN (SELECT * FROM difficulty WHERE step IS NULL AND configuration_id = $configuration::UUID) d
                 ON d.pair_id = p.pair_id
             GROUP BY ALL
         )
-        SELECT m.*, {members.row_hash} AS row_hash FROM m {members.source}
+        SELECT m.*, {MEMBERS.row_hash} AS row_hash FROM m {MEMBERS.source}
         """,
-        {"configuration": picked.configuration_id},
+        {"configuration": configuration, "prompt": prompt_id},
     )
 
 
-def _stage_payload(connection: duckdb.DuckDBPyConnection, picked: ConfigurationInStore) -> None:
-    _, completions, preferences = FROZEN_TABLES
+def _stage_payload(connection: duckdb.DuckDBPyConnection, configuration: str | None) -> None:
     # One completion a pair, so that easy pairs do not outweigh hard ones: of the correct, finished,
     # self-consistent samples (rejection sampling) the shortest, which wanders least.
     connection.execute(
@@ -209,9 +234,9 @@ def _stage_payload(connection: duckdb.DuckDBPyConnection, picked: ConfigurationI
                 AND g.consistent IS DISTINCT FROM false
             QUALIFY row_number() OVER (PARTITION BY g.pair_id ORDER BY g.completion_tokens, g.sample_index) = 1
         )
-        SELECT m.*, {completions.row_hash} AS row_hash FROM m {completions.source}
+        SELECT m.*, {COMPLETIONS.row_hash} AS row_hash FROM m {COMPLETIONS.source}
         """,
-        {"configuration": picked.configuration_id},
+        {"configuration": configuration},
     )
     connection.execute(
         f"""
@@ -221,9 +246,9 @@ def _stage_payload(connection: duckdb.DuckDBPyConnection, picked: ConfigurationI
             FROM preferences f JOIN new_split_members n ON n.pair_id = f.pair_id AND n.prompt_hash = f.prompt_hash
             WHERE f.configuration_id = $configuration::UUID
         )
-        SELECT m.*, {preferences.row_hash} AS row_hash FROM m {preferences.source}
+        SELECT m.*, {PREFERENCES.row_hash} AS row_hash FROM m {PREFERENCES.source}
         """,
-        {"configuration": picked.configuration_id},
+        {"configuration": configuration},
     )
 
 

@@ -56,9 +56,10 @@ def command() -> RunCommand:
     from curation.__main__ import main as curation
     from warehouse.__main__ import main as warehouse
 
-    def run(package: str | Path, *arguments: str | Path, code: int = 0) -> Done:
-        main = {"curation": curation, "warehouse": warehouse}[str(package)]
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    def run(*arguments: str | Path, code: int = 0) -> Done:
+        package, *rest = map(str, arguments)
+        main = {"curation": curation, "warehouse": warehouse}[package]
+        result = CliRunner().invoke(main, rest)
         if not isinstance(result.exception, SystemExit | None):
             raise result.exception
         assert result.exit_code == code, f"exit {result.exit_code}\n{result.output}"

@@ -1,0 +1,51 @@
+"""Write docs/commands.md and docs/data-dictionary.md anew: ``python -m docs.generate``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from curation.__main__ import main as curation
+from warehouse.__main__ import main as warehouse
+from warehouse.dictionary import data_dictionary
+from warehouse.store import Store
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def command_reference() -> str:
+    """Markdown: the ``--help`` of every command."""
+    sections = ["# Commands\n\nGenerated from `--help` by `make docs`."]
+    for name, group in (("python -m warehouse", warehouse), ("python -m curation", curation)):
+        sections.append(f"## {name}")
+        sections += _sections(name, group)
+    return "\n\n".join(sections) + "\n"
+
+
+def dictionary() -> str:
+    """Markdown: the data dictionary of a new store."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory) / "docs.duckdb")
+        store.merge_waiting()
+        with store.read() as connection:
+            return data_dictionary(connection)
+
+
+def _sections(path: str, group: click.Group) -> list[str]:
+    found = []
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            found += _sections(f"{path} {name}", command)
+        else:
+            context = click.Context(
+                command, info_name=f"{path} {name}", terminal_width=110, max_content_width=110
+            )
+            found.append(f"### {path} {name}\n\n```\n{command.get_help(context)}\n```")
+    return found
+
+
+if __name__ == "__main__":
+    (FOLDER / "commands.md").write_text(command_reference(), encoding="utf-8")
+    (FOLDER / "data-dictionary.md").write_text(dictionary(), encoding="utf-8")

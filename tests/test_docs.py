@@ -1,0 +1,53 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from curation.__main__ import main as curation
+from docs.generate import command_reference, dictionary
+from warehouse.__main__ import main as warehouse
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize(
+    ("name", "made"), [("commands.md", command_reference), ("data-dictionary.md", dictionary)]
+)
+def test_generated_documents_are_current(name: str, made: object) -> None:
+    assert callable(made)
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == made(), "run `make docs`"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for package, group in (("warehouse", warehouse), ("curation", curation)):
+        for name in group.commands:
+            assert re.search(rf"`?{package} {name}\b|^\| `{name}\b|\b{name}\b", readme, re.MULTILINE), name
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"python -m (warehouse|curation) ([a-z]+)(?: ([a-z]+))?", readme)
+    assert named
+    for package, verb, second in named:
+        group: click.Group = {"warehouse": warehouse, "curation": curation}[package]
+        assert verb in group.commands, verb
+        command = group.commands[verb]
+        if isinstance(command, click.Group):
+            assert second in command.commands, f"{verb} {second}"
+
+
+def test_every_path_in_the_readme_tree_exists() -> None:
+    tree = (ROOT / "README.md").read_text(encoding="utf-8").split("## What is where")[1].split("```")[1]
+    folder = ROOT
+    for line in tree.strip().splitlines():
+        name = line.split()[0]
+        folder = ROOT if not line.startswith(" ") else folder
+        assert (folder / name).exists(), line
+        if not line.startswith(" ") and name.endswith("/"):
+            folder = ROOT / name
