@@ -43,19 +43,20 @@ def sql_standing(pairs: str) -> str:
 def sql_resolved(pairs: str) -> str:
     """Query for tier, confidence, judgment_id and item_version_id of the pairs that the query `pairs` yields.
 
-    Without a tier the item version is that of the judgment read first.
+    Of equally strong judgments the first is the pair's, so that another of the same opinion changes nothing that
+    hangs on it. Without a tier the item version is that of the first judgment.
     """
     # Sums are rounded, so that the order in which they are added up decides nothing.
     return f"""
-        WITH standing AS ({sql_standing(pairs)}), backing AS (
+        WITH standing AS (
+            SELECT *, (started_at, source_row, judgment_id, item_version_id) AS place FROM ({sql_standing(pairs)})
+        ), backing AS (
             SELECT pair_id, tier, round(sum(vote), 9) AS votes, count(*) AS judged,
-                arg_max(judgment_id, (vote, judgment_id)) AS judgment_id,
-                arg_max(item_version_id, (vote, judgment_id)) AS item_version_id,
-                min((source_row, judgment_id, item_version_id)) AS earliest
+                min((-vote, place)) AS strongest, min(place) AS earliest
             FROM standing GROUP BY pair_id, tier
         ), totals AS (
             SELECT pair_id, sum(votes) AS total, sum(judged) AS judged, count(*) AS tiers,
-                max((votes, tier, judgment_id, item_version_id)) AS leader, min(earliest) AS earliest
+                max((votes, tier, strongest[2][3], strongest[2][4])) AS leader, min(earliest) AS earliest
             FROM backing GROUP BY pair_id
         ), outcome AS (
             SELECT *, tiers = 1 OR (total > 0 AND leader[1] >= round({MAJORITY} * total, 9)) AS decided FROM totals
@@ -64,7 +65,7 @@ def sql_resolved(pairs: str) -> str:
             CASE WHEN decided THEN leader[2] END AS tier,
             CASE WHEN decided THEN round(leader[1] / judged, 9) END AS confidence,
             CASE WHEN decided THEN leader[3] END AS judgment_id,
-            CASE WHEN decided THEN leader[4] ELSE earliest[3] END AS item_version_id
+            CASE WHEN decided THEN leader[4] ELSE earliest[4] END AS item_version_id
         FROM outcome
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from warehouse.console import Group, db_option, json_option, print_summary
+from warehouse.console import Group, db_option, json_option, print_summary, printable
 
 if TYPE_CHECKING:
     from warehouse.store import Store
@@ -68,7 +68,7 @@ def lineage(row_id: str, store: Store) -> None:
 
     with store.read() as connection:
         for line in trace(connection, row_id).lines():
-            click.echo(line)
+            click.echo(printable(line))
 
 
 @main.command()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 
+# C0 and C1 controls, line separators, and the marks that turn the direction of text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
 class Group(click.Group):
     """A command group whose commands end in one line instead of a traceback.
 
@@ -29,10 +34,14 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, turning expected failures into one line and an exit status."""
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that has no "–" gets an escape, not the user a traceback.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except TierwiseError as error:
-            raise click.ClickException(" ".join(str(error).split("\n"))) from error
+            raise click.ClickException(" ".join(str(error).splitlines())) from error
         except ModuleNotFoundError as error:
             if not error.name or error.name.split(".")[0] in ("warehouse", "curation"):
                 raise
@@ -44,9 +53,9 @@ class Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
-                raise click.ClickException(f"{error.filename or 'writing'}: {error.strerror}") from error
-            raise
+            where = error.filename2 or error.filename
+            what = error.strerror or str(error)
+            raise click.ClickException(f"{where}: {what}" if where else what) from error
         except KeyboardInterrupt:
             click.echo(
                 "Interrupted. What was finished is kept; the same command goes on from there.", err=True
@@ -54,22 +63,17 @@ class Group(click.Group):
             ctx.exit(130)
 
 
-class StoreType(click.ParamType["Store"]):
-    """A path on the command line that becomes a `warehouse.store.Store`."""
+def _store(_context: click.Context, _parameter: click.Parameter, path: Path) -> Store:
+    from warehouse.store import Store
 
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Store:
-        """Make the store object; the file is looked at only when it is opened."""
-        from warehouse.store import Store
-
-        return value if isinstance(value, Store) else Store(Path(value))
+    return Store(path)
 
 
 db_option = click.option(
     "--db",
     "store",
-    type=StoreType(),
+    type=click.Path(path_type=Path),
+    callback=_store,
     default="tierwise.duckdb",
     envvar="TIERWISE_DB",
     show_default=True,
@@ -92,7 +96,7 @@ def print_summary(summary: Mapping[str, Any], as_json: bool) -> None:
     for name, value in summary.items():
         label = name.replace("_", " ").ljust(width)
         if isinstance(value, Mapping):
-            click.echo(f"{label}  {', '.join(f'{k} {_shown(v)}' for k, v in value.items()) or '–'}")
+            click.echo(f"{label}  {', '.join(f'{k}: {_shown(v)}' for k, v in value.items()) or '–'}")
         elif isinstance(value, list):
             for line in value:
                 click.echo(f"{label}  {line}")
@@ -108,6 +112,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return str(value)
+
+
+def printable(text: str) -> str:
+    """`text` with its control characters escaped: item text must not steer the terminal it is shown on."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 @contextmanager

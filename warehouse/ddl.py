@@ -1,4 +1,4 @@
-"""Declared tables and views, and the SQL that makes them."""
+"""Declared tables, macros and views, and the SQL that makes them."""
 
 from __future__ import annotations
 
@@ -32,28 +32,65 @@ class Table:
     def ddl(self) -> list[str]:
         """CREATE TABLE and COMMENT ON statements."""
         lines = ", ".join(f"{c.name} {c.type}{' NOT NULL' if c.required else ''}" for c in self.columns)
-        comments = [f"COMMENT ON TABLE {self.name} IS {_quote(self.comment)}"]
-        comments += [f"COMMENT ON COLUMN {self.name}.{c.name} IS {_quote(c.comment)}" for c in self.columns]
-        return [f"CREATE TABLE {self.name} ({lines})", *comments]
+        return [f"CREATE TABLE {self.name} ({lines})", *self.comments()]
+
+    def comments(self) -> list[str]:
+        """COMMENT ON statements."""
+        columns = [comment_on("COLUMN", f"{self.name}.{c.name}", c.comment) for c in self.columns]
+        return [comment_on("TABLE", self.name, self.comment), *columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A public SQL function."""
+
+    name: str
+    parameters: tuple[str, ...]
+    comment: str
+    expression: str
+
+    def ddl(self) -> list[str]:
+        """CREATE MACRO and COMMENT ON statements."""
+        return [
+            f"CREATE OR REPLACE MACRO {self.name}({', '.join(self.parameters)}) AS {self.expression}",
+            *self.comments(),
+        ]
+
+    def comments(self) -> list[str]:
+        """COMMENT ON statements."""
+        text = f"{self.name}({', '.join(self.parameters)}): {self.comment}"
+        return [comment_on("MACRO", self.name, text)]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A public view; `columns` comments what is not a column of a table under the same name."""
+    """A public view; `columns` are names and comments."""
 
     name: str
     comment: str
     query: str
-    columns: tuple[tuple[str, str], ...] = ()
+    columns: tuple[tuple[str, str], ...]
 
     def ddl(self) -> list[str]:
         """CREATE VIEW and COMMENT ON statements."""
-        comments = [f"COMMENT ON VIEW {self.name} IS {_quote(self.comment)}"]
-        comments += [
-            f"COMMENT ON COLUMN {self.name}.{name} IS {_quote(comment)}" for name, comment in self.columns
-        ]
-        return [f"CREATE OR REPLACE VIEW {self.name} AS {self.query}", *comments]
+        return [f"CREATE OR REPLACE VIEW {self.name} AS {self.query}", *self.comments()]
+
+    def comments(self) -> list[str]:
+        """COMMENT ON statements."""
+        columns = [comment_on("COLUMN", f"{self.name}.{name}", comment) for name, comment in self.columns]
+        return [comment_on("VIEW", self.name, self.comment), *columns]
 
 
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def comment_on(kind: str, name: str, comment: str) -> str:
+    """COMMENT ON statement; `name` is SQL, `comment` any text."""
+    return f"COMMENT ON {kind} {name} IS {sql_text(comment)}"
+
+
+def sql_text(text: object) -> str:
+    """SQL literal of `text`, for statements that take no parameters: DDL, COPY, EXPORT."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def sql_name(name: str) -> str:
+    """SQL identifier `name`, quoted."""
+    return '"' + name.replace('"', '""') + '"'

@@ -77,8 +77,14 @@ class Run:
             """,
             {
                 **dataclasses.asdict(self),
-                "parameters": json.dumps(self.parameters, default=str),
-                "summary": json.dumps(self.summary, default=str),
+                "parameters": _strict_json(self.parameters),
+                "summary": _strict_json(self.summary),
                 "parents": [str(parent) for parent in self.parents],
             },
         )
+
+
+def _strict_json(value: dict[str, Any]) -> str:
+    """JSON that DuckDB takes: NaN and infinities become null, bytes of undecodable paths become "?"."""
+    text = json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace").decode()
+    return json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,14 @@ class Node:
 class _Kind:
     """How a row of `table` is found by its key, described, and followed upwards.
 
-    `parents` are (kind, key expression over the row's columns).
+    `parents` are kinds with the row's columns that hold their key.
     """
 
     table: str
-    key: str
+    key: tuple[str, ...]
     text: str
-    parents: tuple[tuple[str, str], ...] = ()
+    parents: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    has_run: bool = True
 
 
 _SHORT = (
@@ -56,168 +58,208 @@ _KINDS: dict[str, _Kind] = {
         "FROM preferences "
         "UNION SELECT preference_id, m.pair_id, prompt_hash, chosen_sample_id, rejected_sample_id, NULL "
         "FROM split_preferences m ANTI JOIN preferences USING (preference_id))",
-        "preference_id",
+        ("preference_id",),
         "'chosen over rejected'",
-        (("sample", "chosen_sample_id"), ("sample", "rejected_sample_id"), ("pair", "pair_id")),
+        (
+            ("sample", ("chosen_sample_id",)),
+            ("sample", ("rejected_sample_id",)),
+            ("pair", ("pair_id",)),
+        ),
     ),
     "grade": _Kind(
         "grades",
-        "grade_id",
+        ("grade_id",),
         "concat(outcome, ' against gold tier ', gold_tier, ', grader ', grader_version)",
-        (("sample", "sample_id"), ("judgment", "judgment_id")),
+        (("sample", ("sample_id",)), ("judgment", ("judgment_id",))),
     ),
     "difficulty": _Kind(
         "difficulty",
-        "difficulty_id",
+        ("difficulty_id",),
         "concat(band, ': ', c, ' of ', n, ' correct')",
-        (("configuration", "configuration_id"), ("pair", "pair_id")),
+        (("configuration", ("configuration_id",)), ("pair", ("pair_id",))),
     ),
     "sample": _Kind(
         "samples",
-        "sample_id",
+        ("sample_id",),
         "concat('index ', sample_index, ', tier ', coalesce(CAST(tier AS VARCHAR), 'unparsable'), ', ', "
         + _SHORT.format("text")
         + ")",
         (
-            ("rendered prompt", "concat(pair_id, '/', prompt_hash)"),
-            ("configuration", "configuration_id"),
-            ("pair", "pair_id"),
+            ("rendered prompt", ("pair_id", "prompt_hash")),
+            ("configuration", ("configuration_id",)),
+            ("pair", ("pair_id",)),
         ),
     ),
     "rendered prompt": _Kind(
-        "(SELECT *, concat(pair_id, '/', prompt_hash) AS rendering FROM rendered_prompts)",
-        "rendering",
+        "rendered_prompts",
+        ("pair_id", "prompt_hash"),
         _SHORT.format("json_extract_string(messages, '$[#-1].content')"),
-        (("prompt", "prompt_id"), ("item version", "item_version_id")),
+        (("prompt", ("prompt_id",)), ("item version", ("item_version_id",))),
     ),
-    "prompt": _Kind("prompts", "prompt_id", "concat(name, ', ', format)"),
+    "prompt": _Kind("prompts", ("prompt_id",), "concat(name, ', ', format)"),
     "configuration": _Kind(
         "configurations",
-        "configuration_id",
+        ("configuration_id",),
         "CAST(decoding AS VARCHAR)",
-        (("model", "model_id"), ("prompt", "prompt_id")),
+        (("model", ("model_id",)), ("prompt", ("prompt_id",))),
     ),
-    "model": _Kind("models", "model_id", "concat(name, ', sha256 ', substr(digest, 1, 12), ', ', path)"),
+    "model": _Kind("models", ("model_id",), "concat(name, ', sha256 ', substr(digest, 1, 12), ', ', path)"),
     "pair": _Kind(
         "pairs",
-        "pair_id",
+        ("pair_id",),
         "concat('tier ', coalesce(CAST(tier AS VARCHAR), 'in conflict'))",
-        (("query", "query_id"), ("item version", "item_version_id"), ("judgments", "pair_id")),
+        (
+            ("query", ("query_id",)),
+            ("item version", ("item_version_id",)),
+            ("judgments of a pair", ("pair_id",)),
+        ),
     ),
-    "query": _Kind("queries", "query_id", "concat(" + _SHORT.format("text") + ", ', ', locale, ', ', kind)"),
-    "item version": _Kind("item_versions", "item_version_id", _SHORT.format("title")),
+    "query": _Kind("queries", ("query_id",), f"concat({_SHORT.format('text')}, ', ', locale, ', ', kind)"),
+    "item version": _Kind("item_versions", ("item_version_id",), _SHORT.format("title")),
     "judgment": _Kind(
         "judgments",
-        "judgment_id",
+        ("judgment_id",),
         "concat('tier ', tier, ', ', source, ', ', source_file, ':', source_row, "
         "coalesce(', judged by ' || judged_by, ''), coalesce(' at ' || judged_at, ''))",
     ),
-    "reject": _Kind("rejects", "reject_id", "concat(reason, ': ', detail, ', ', file, ':', line)"),
+    "reject": _Kind("rejects", ("reject_id",), "concat(reason, ': ', detail, ', ', file, ':', line)"),
+    "run": _Kind(
+        "runs",
+        ("run_id",),
+        "concat(kind, ', ', strftime(started_at, '%Y-%m-%d %H:%M'), ', ', status, ', ', code_version, "
+        "CASE WHEN len(parents) > 0 THEN concat(', after ', array_to_string(parents, ', ')) END)",
+        (("configuration", ("configuration_id",)),),
+        has_run=False,
+    ),
     "split": _Kind(
         "splits",
-        "split",
+        ("split",),
         "concat(role, ', ', (SELECT count(*) FROM split_members m WHERE m.split = row.split), "
         "' pairs, sha256 ', substr(content_hash, 1, 12), ', recipe ', recipe)",
-        (("configuration", "configuration_id"),),
+        (("configuration", ("configuration_id",)),),
     ),
     "split member": _Kind(
-        "(SELECT *, concat(split, '/', pair_id) AS member FROM split_members)",
-        "member",
+        "split_members",
+        ("split", "pair_id"),
         "concat('frozen at tier ', tier, coalesce(', band ' || band, ''))",
-        (("split", "split"), ("pair", "pair_id")),
+        (("split", ("split",)), ("pair", ("pair_id",))),
+        has_run=False,
     ),
 }
 # Kinds whose rows are looked for by a bare id; the others are reached through them.
-_ROOTS = tuple(k for k in _KINDS if k not in ("rendered prompt", "split", "split member"))
-_ID = re.compile(r"[0-9a-f-]{6,36}", re.IGNORECASE)
+_ROOTS = tuple(kind for kind in _KINDS if kind not in ("rendered prompt", "split", "split member"))
+_HEX = re.compile(r"[0-9a-f]{6,32}")
 
 
 def trace(connection: duckdb.DuckDBPyConnection, name: str) -> Node:
     """Tree of the row that `name` names.
 
     `name` is an id or a unique prefix of one (6 hex digits or more), a split, or ``SPLIT/PAIR`` for a member
-    of a split.
+    of a split. A row that comes up again is shown again without its parents.
 
     Raises:
         TierwiseError: No such row, or several.
     """
+    tracer = _Tracer(connection)
     split, _, pair = name.partition("/")
     if connection.execute("SELECT 1 FROM splits WHERE split = ?", [split]).fetchone():
-        if not pair:
-            return _node(connection, "split", split)
-        found = _matching(connection, "pair", pair)
-        member = f"{split}/{found[0]}" if len(found) == 1 else ""
-        if not connection.execute(
-            "SELECT 1 FROM split_members WHERE concat(split, '/', pair_id) = ?", [member]
-        ).fetchone():
+        return tracer.member(split, pair) if pair else tracer.node("split", (split,))
+    prefix = _hex_prefix(name)
+    hits = [(kind, row_id) for kind in _ROOTS for row_id in tracer.matching(kind, prefix)]
+    if not hits:
+        raise TierwiseError(
+            f"no row with id {name} in this store; ids stand in every export and in `warehouse sql`"
+        )
+    if len(hits) > 1:
+        listed = ", ".join(f"{kind} {row_id}" for kind, row_id in hits[:4])
+        raise TierwiseError(f"{name} is the beginning of several ids ({listed}); give more of it")
+    kind, row_id = hits[0]
+    return tracer.node(kind, (row_id,))
+
+
+class _Tracer:
+    """Builds the tree of one row."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._seen: set[tuple[str, tuple[Any, ...]]] = set()
+        self._runs: dict[uuid.UUID, str | None] = {}
+
+    def matching(
+        self, kind: str, prefix: str, where: str = "true", parameters: tuple[Any, ...] = ()
+    ) -> list[uuid.UUID]:
+        """Up to three ids of `kind` that begin with `prefix`, by a range: no id is turned into text."""
+        key = _KINDS[kind].key[-1]
+        low, high = uuid.UUID(prefix.ljust(32, "0")), uuid.UUID(prefix.ljust(32, "f"))
+        rows = self._connection.execute(
+            f"SELECT DISTINCT {key} FROM {_KINDS[kind].table} WHERE {where} AND {key} BETWEEN ? AND ? "
+            "ORDER BY 1 LIMIT 3",
+            [*parameters, low, high],
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def member(self, split: str, pair: str) -> Node:
+        """Tree of the member of `split` whose pair's id begins with `pair`."""
+        found = self.matching("split member", _hex_prefix(pair), "split = ?", (split,))
+        if not found:
             raise TierwiseError(
                 f"split {split} has no pair {pair}; see `python -m curation split show {split}`"
             )
-        return _node(connection, "split member", member)
-    if not _ID.fullmatch(name):
+        if len(found) > 1:
+            raise TierwiseError(f"{pair} is the beginning of several pairs of {split}; give more of it")
+        return self.node("split member", (split, found[0]))
+
+    def node(self, kind: str, key: tuple[Any, ...]) -> Node:
+        """Tree of the row of `kind` with `key`."""
+        where = " AND ".join(f"{column} = ?" for column in _KINDS[kind].key)
+        nodes = self._nodes(kind, where, key)
+        return nodes[0] if nodes else Node(kind, "/".join(map(str, key)), "(no longer in the store)")
+
+    def _nodes(self, kind: str, where: str, parameters: tuple[Any, ...], order: str = "ALL") -> list[Node]:
+        spec = _KINDS[kind]
+        links = [column for _, columns in spec.parents for column in columns]
+        selected = ", ".join([spec.text, "run_id" if spec.has_run else "NULL", *spec.key, *links])
+        rows = self._connection.execute(
+            f"SELECT {selected} FROM {spec.table} AS row WHERE {where} ORDER BY {order}", list(parameters)
+        ).fetchall()
+        nodes = []
+        for text, run_id, *values in rows:
+            key = tuple(values[: len(spec.key)])
+            node = Node(kind, "/".join(map(str, key)), text, self._run(run_id))
+            if (kind, key) not in self._seen:
+                self._seen.add((kind, key))
+                node.parents = self._parents(spec, values[len(spec.key) :])
+            nodes.append(node)
+        return nodes
+
+    def _parents(self, spec: _Kind, links: list[Any]) -> list[Node]:
+        nodes: list[Node] = []
+        for kind, columns in spec.parents:
+            key, links = tuple(links[: len(columns)]), links[len(columns) :]
+            if kind == "judgments of a pair":
+                nodes += self._nodes("judgment", "pair_id = ?", key, "source_file, source_row")
+            elif None not in key:
+                nodes.append(self.node(kind, key))
+        return nodes
+
+    def _run(self, run_id: uuid.UUID | None) -> str | None:
+        if run_id is None:
+            return None
+        if run_id not in self._runs:
+            row = self._connection.execute(
+                "SELECT concat(kind, ' run ', substr(CAST(run_id AS VARCHAR), 1, 8), ', ', "
+                "strftime(started_at, '%Y-%m-%d %H:%M'), ', ', status, ', ', code_version) "
+                "FROM runs WHERE run_id = ?",
+                [run_id],
+            ).fetchone()
+            self._runs[run_id] = row[0] if row else None
+        return self._runs[run_id]
+
+
+def _hex_prefix(name: str) -> str:
+    digits = name.replace("-", "").lower()
+    if not _HEX.fullmatch(digits):
         raise TierwiseError(
             f"{name!r} is neither a split nor an id (6 hex digits or more); see `python -m warehouse status`"
         )
-    hits = [(kind, row_id) for kind in _ROOTS for row_id in _matching(connection, kind, name)]
-    runs = _matching_ids(connection, "runs", "run_id", name)
-    if len(hits) + len(runs) > 1:
-        listed = ", ".join(f"{kind} {row_id}" for kind, row_id in [*hits, *(("run", r) for r in runs)][:4])
-        raise TierwiseError(f"{name} is the beginning of several ids ({listed}); give more of it")
-    if hits:
-        return _node(connection, *hits[0])
-    if runs:
-        return Node("run", runs[0], _run_text(connection, runs[0]) or "")
-    raise TierwiseError(
-        f"no row with id {name} in this store; ids stand in every export and in `warehouse sql`"
-    )
-
-
-def _matching(connection: duckdb.DuckDBPyConnection, kind: str, prefix: str) -> list[str]:
-    return _matching_ids(connection, _KINDS[kind].table, _KINDS[kind].key, prefix)
-
-
-def _matching_ids(connection: duckdb.DuckDBPyConnection, table: str, key: str, prefix: str) -> list[str]:
-    rows = connection.execute(
-        f"SELECT DISTINCT CAST({key} AS VARCHAR) FROM {table} "
-        f"WHERE starts_with(replace(CAST({key} AS VARCHAR), '-', ''), ?) LIMIT 3",
-        [prefix.replace("-", "").lower()],
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _node(connection: duckdb.DuckDBPyConnection, kind: str, row_id: str) -> Node:
-    spec = _KINDS[kind]
-    keys = ", ".join(f"CAST({expression} AS VARCHAR)" for _, expression in spec.parents)
-    has_run = kind != "split member"
-    row = connection.execute(
-        f"SELECT {spec.text}, {'CAST(run_id AS VARCHAR)' if has_run else 'NULL'}{', ' + keys if keys else ''} "
-        f"FROM {spec.table} AS row WHERE CAST({spec.key} AS VARCHAR) = ?",
-        [row_id],
-    ).fetchone()
-    if row is None:
-        return Node(kind, row_id, "(no longer in the store)")
-    text, run_id, *parent_ids = row
-    node = Node(kind, row_id, text, _run_text(connection, run_id))
-    for (parent_kind, _), parent_id in zip(spec.parents, parent_ids, strict=True):
-        if parent_kind == "judgments":
-            node.parents += [_node(connection, "judgment", j) for j in _judgments(connection, parent_id)]
-        elif parent_id is not None:
-            node.parents.append(_node(connection, parent_kind, parent_id))
-    return node
-
-
-def _judgments(connection: duckdb.DuckDBPyConnection, pair_id: str) -> list[str]:
-    rows = connection.execute(
-        "SELECT CAST(judgment_id AS VARCHAR) FROM judgments WHERE pair_id = ? ORDER BY source_file, source_row",
-        [pair_id],
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _run_text(connection: duckdb.DuckDBPyConnection, run_id: Any) -> str | None:
-    row = connection.execute(
-        "SELECT concat(kind, ' run ', substr(CAST(run_id AS VARCHAR), 1, 8), ', ', "
-        "strftime(started_at, '%Y-%m-%d %H:%M'), ', ', status, ', ', code_version) FROM runs WHERE run_id = ?",
-        [run_id],
-    ).fetchone()
-    return row[0] if row else None
+    return digits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warehouse.errors import TierwiseError
+from warehouse.transactions import first_line
 
 if TYPE_CHECKING:
     import duckdb
 
-_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+# Without a holder where it let go before DuckDB could ask who it was, or lives in another container.
+_HELD = re.compile(r"Could not set lock on file|different configuration than existing connections")
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(?PID (?P<pid>[1-9]\d*)\)?")
 
 
 class StoreHeldError(TierwiseError):
@@ -25,9 +29,12 @@ def patience() -> float:
     """Seconds to wait for the store: ``TIERWISE_LOCK_SECONDS``, else 30."""
     text = os.environ.get("TIERWISE_LOCK_SECONDS", "30")
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        raise TierwiseError(f"TIERWISE_LOCK_SECONDS is {text!r}; give a number of seconds") from None
+        seconds = math.nan
+    if not seconds >= 0:
+        raise TierwiseError(f"TIERWISE_LOCK_SECONDS is {text!r}; give a number of seconds")
+    return seconds
 
 
 def connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
@@ -43,33 +50,60 @@ def connect(path: Path, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConne
     pause = 0.02
     while True:
         try:
-            return duckdb.connect(str(path), read_only=read_only)
+            return _connect(path, read_only)
         except duckdb.Error as error:
-            held = _HOLDER.search(str(error))
-            if held is None:
+            if not _HELD.search(str(error)):
                 raise TierwiseError(_unopenable(path, error)) from error
-            if time.monotonic() >= deadline:
-                raise StoreHeldError(_held_by(path, int(held["pid"]), held["program"], wait)) from None
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StoreHeldError(_held_by(path, error, wait)) from None
+        time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311
         pause = min(pause * 2, 1.0)
 
 
-def _held_by(path: Path, pid: int, program: str, wait: float) -> str:
+def _connect(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    # Absolute, because DuckDB reads meaning into names such as ":memory:" and "md:store". Without downloads,
+    # because it would fetch an extension to open, say, a SQLite file.
+    connection = duckdb.connect(
+        str(path.absolute()), read_only=read_only, config={"autoinstall_known_extensions": False}
+    )
+    connection.execute("SET autoinstall_known_extensions = true")
+    return connection
+
+
+def _held_by(path: Path, error: Exception, wait: float) -> str:
+    found = _HOLDER.search(str(error))
+    if found:
+        pid, program = int(found["pid"]), found["program"]
+    elif "different configuration" in str(error):
+        pid, program = os.getpid(), ""
+    else:
+        return f"{path} is held by another process and was not free within {wait:g} s; try again"
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         program = " ".join(a.decode(errors="replace") for a in arguments if a) or program
     except OSError:
         pass
+    shown = f" ({program[:80]})" if program else ""
     return (
-        f"{path} is held by process {pid} ({program[:80]}) and was not free within {wait:g} s; "
-        "close it and try again"
+        f"{path} is held by process {pid}{shown} and was not free within {wait:g} s; close it and try again"
     )
 
 
 def _unopenable(path: Path, error: Exception) -> str:
-    text = str(error)
-    if "not a valid DuckDB database" in text or "Could not read" in text or "too small" in text:
-        return f"{path} is not a DuckDB database; name another file with --db"
+    text = first_line(error)
     if "version number" in text:
-        return f"{path} was written by another version of DuckDB; upgrade duckdb ({text.splitlines()[0]})"
-    return f"cannot open {path}: {text.splitlines()[0]}"
+        return f"{path} was written by another version of DuckDB; upgrade duckdb ({text})"
+    try:
+        # Only after a failure: closing a file drops every POSIX lock that the process has on it, DuckDB's too.
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return f"cannot open {path}: {text}"
+    if not head:
+        return f"{path} is an empty file; remove it, or name another file with --db"
+    if head[8:] != b"DUCK":
+        return f"{path} is not a DuckDB database; name another file with --db"
+    return f"cannot open {path}, a DuckDB database: {text}"

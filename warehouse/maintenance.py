@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warehouse.copies import copy_database
+from warehouse.ddl import sql_text
+from warehouse.dictionary import comment_statements
 from warehouse.errors import TierwiseError
-from warehouse.locking import connect, patience
+from warehouse.ledger import utc_now
+from warehouse.parts import waiting_parts
 from warehouse.schema import SCHEMA_VERSION, TABLES
+from warehouse.scratch import scratch_directory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from warehouse.store import Store
 
 
 def initialise(store: Store) -> dict[str, Any]:
     """Make or migrate the store; merge what waits."""
-    existed = store.path.exists()
+    began = utc_now()
     store.merge_waiting()
-    return {
-        "store": str(store.path),
-        "schema_version": SCHEMA_VERSION,
-        "state": "was there" if existed else "made",
-    }
+    with store.read() as connection:
+        versions = connection.execute(
+            "SELECT version, applied_at FROM schema_versions ORDER BY version DESC LIMIT 2"
+        ).fetchall()
+    if versions[0][1] < began:
+        state = "was there"
+    else:
+        state = f"migrated from schema {versions[1][0]}" if len(versions) > 1 else "made"
+    return {"store": str(store.path), "schema_version": versions[0][0], "state": state}
 
 
 def describe(store: Store) -> dict[str, Any]:
@@ -49,7 +57,7 @@ def describe(store: Store) -> dict[str, Any]:
         "rows": {name: count for name, count in counts.items() if count},
         "splits": [row[0] for row in splits],
         "newest_runs": [row[0] for row in runs],
-        "waiting_parts": len(list(store.runs.glob("*/part-*.parquet"))),
+        "waiting_parts": len(waiting_parts(store.runs)),
     }
 
 
@@ -57,38 +65,39 @@ def copy_store(store: Store, target: Path) -> dict[str, Any]:
     """Copy the store to `target` as it stands, writers waiting meanwhile.
 
     Raises:
-        TierwiseError: `target` exists, or its folder does not.
+        TierwiseError: `target` exists, or its folder does not; or the disk is full.
     """
     _require_new(target)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".snapshot-") as directory:
-        copy = Path(directory) / "copy.duckdb"
-        # Our shared lock keeps writers out while the two files are read.
+    with scratch_directory(target.parent, "snapshot") as directory:
+        copy = directory / "copy.duckdb"
+        # Our shared lock keeps writers out while the files are read.
         with store.read():
-            shutil.copyfile(store.path, copy)
-            log = Path(f"{store.path}.wal")
-            if log.exists():
-                shutil.copyfile(log, f"{copy}.wal")
-        # Opening for writing folds the log in, so that the copy is one file.
-        connect(copy, read_only=False, wait=patience()).close()
+            copy_database(store.path, copy)
         copy.rename(target)
-    return {"snapshot": str(target), "bytes": target.stat().st_size, **_waiting(store)}
+    return {"snapshot": str(target), "bytes": target.stat().st_size, **_left_out(store)}
 
 
 def export_store(store: Store, target: Path) -> dict[str, Any]:
     """Write all tables as Parquet with the SQL to load them, into the new folder `target`.
 
     Raises:
-        TierwiseError: `target` exists, or its folder does not.
+        TierwiseError: `target` exists, or its folder does not; or the disk is full.
     """
     _require_new(target)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as directory:
-        export = Path(directory) / "export"
+    with scratch_directory(target.parent, "backup") as directory:
+        export = directory / target.name
         with store.read() as connection:
-            connection.execute(
-                f"EXPORT DATABASE '{str(export).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
-            )
+            connection.execute(f"EXPORT DATABASE {sql_text(export)} (FORMAT parquet)")
+            comments = comment_statements(connection)
+        with (export / "schema.sql").open("a", encoding="utf-8") as schema:
+            schema.writelines(f"{statement};\n" for statement in comments)
+        # IMPORT DATABASE finds the files by name; for other readers no path of today should stand there.
+        load = export / "load.sql"
+        load.write_text(
+            load.read_text(encoding="utf-8").replace(f"{export}/".replace("'", "''"), ""), encoding="utf-8"
+        )
         export.rename(target)
-    return {"backup": str(target), "files": len(list(target.iterdir())), **_waiting(store)}
+    return {"backup": str(target), "files": len(list(target.iterdir())), **_left_out(store)}
 
 
 def _require_new(target: Path) -> None:
@@ -98,6 +107,6 @@ def _require_new(target: Path) -> None:
         raise TierwiseError(f"no folder {target.parent}; make it first")
 
 
-def _waiting(store: Store) -> dict[str, int]:
-    waiting = len(list(store.runs.glob("*/part-*.parquet")))
+def _left_out(store: Store) -> dict[str, int]:
+    waiting = len(waiting_parts(store.runs))
     return {"waiting_parts_not_in_it": waiting} if waiting else {}

@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from warehouse.errors import TierwiseError
+from warehouse.ledger import utc_now
 from warehouse.schema import SCHEMA_VERSION, TABLES
+from warehouse.transactions import transaction
 from warehouse.version import code_version
 from warehouse.views import MACROS, VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import duckdb
 
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {}
-"""Step from version N − 1 to N, by N. A step changes tables only; macros and views are made anew after."""
+"""Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
+
+# Any database may have a table `schema_versions`; no other has these three.
+_MARKS = {"schema_versions", "runs", "judgments"}
 
 
 def stored_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Schema version of the store, None for an empty database.
 
     Raises:
-        TierwiseError: The database holds other tables but no Tierwise store.
+        TierwiseError: The database holds something else.
     """
-    names = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    if "schema_versions" in names:
+    names = {
+        row[0]
+        for row in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE NOT internal "
+            "UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+    }
+    if not names:
+        return None
+    if names >= _MARKS:
         row = connection.execute("SELECT max(version) FROM schema_versions").fetchone()
         if row and row[0] is not None:
             return int(row[0])
-    if names:
-        listed = ", ".join(sorted(names)[:3])
-        raise TierwiseError(
-            f"a DuckDB database with other tables ({listed}), not a Tierwise store; name another file with --db"
-        )
-    return None
+    listed = ", ".join(sorted(names)[:3])
+    raise TierwiseError(
+        f"a DuckDB database with other tables ({listed}), not a Tierwise store; name another file with --db"
+    )
 
 
-def check_readable(version: int | None) -> None:
-    """Refuse a store that this code cannot read.
+def is_current(version: int | None) -> bool:
+    """Whether a store of schema `version` can be read as it is; False if it must be migrated first.
 
     Raises:
         TierwiseError: No store, or one from a newer version.
@@ -50,44 +60,38 @@ def check_readable(version: int | None) -> None:
         raise TierwiseError(
             f"written by a newer Tierwise (schema {version}, this one knows {SCHEMA_VERSION}); upgrade tierwise"
         )
+    return version == SCHEMA_VERSION
 
 
-def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> int:
-    """Create or migrate the schema in one transaction; return the version it had before (0: none).
+def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Create or migrate the schema in one transaction; return the version it had before, None for none.
 
     Raises:
         TierwiseError: Not a store, or one from a newer version.
     """
-    before = stored_version(connection) or 0
-    if before == SCHEMA_VERSION:
+    before = stored_version(connection)
+    if before is not None and is_current(before):
         return before
-    if before:
-        check_readable(before)
-    connection.execute("BEGIN")
-    try:
-        if before:
-            for step in range(before + 1, SCHEMA_VERSION + 1):
-                MIGRATIONS[step](connection)
-        else:
+    with transaction(connection):
+        if before is None:
             for table in TABLES:
                 _execute_all(connection, table.ddl())
-        for macro, comment in MACROS:
-            connection.execute(macro)
-            name = macro.split("MACRO ", 1)[1].split("(", 1)[0]
-            connection.execute(f"COMMENT ON MACRO {name} IS '{comment.replace(chr(39), chr(39) * 2)}'")
+        else:
+            for step in range(before + 1, SCHEMA_VERSION + 1):
+                MIGRATIONS[step](connection)
+            for table in TABLES:
+                _execute_all(connection, table.comments())
+        for macro in MACROS:
+            _execute_all(connection, macro.ddl())
         for view in VIEWS:
             _execute_all(connection, view.ddl())
         connection.execute(
             "INSERT INTO schema_versions VALUES (?, ?, ?)",
-            [SCHEMA_VERSION, datetime.now(UTC).replace(tzinfo=None), code_version()],
+            [SCHEMA_VERSION, utc_now(), code_version()],
         )
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
     return before
 
 
-def _execute_all(connection: duckdb.DuckDBPyConnection, statements: list[str]) -> None:
+def _execute_all(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
     for statement in statements:
         connection.execute(statement)

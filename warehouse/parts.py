@@ -1,120 +1,165 @@
 """Parquet parts: how a long run keeps what it finished without holding the store.
 
-A run lives in ``<db>.runs/<run_id>/``: ``run.json`` (its ledger row), ``lock`` (held while its process
-lives) and ``part-<number>.<table>.parquet`` files, each complete from the moment it has its name. Any writer
-merges the parts of every run, alive or dead: rows are keyed by content, so a part merged twice adds nothing,
-and a crash between merge and collection only means another look.
+A run lives in ``<db>.runs/<run_id>/``: ``run.json`` (its ledger row), ``lock`` (see `warehouse.scratch`) and
+``part-<number>.<table>.parquet`` files, each complete from the moment it has its name. Any writer merges the
+parts of every run, alive or dead: rows are keyed by content, so a part merged twice adds nothing, and a crash
+between merge and collection only means another look.
 """
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
-import shutil
-from pathlib import Path
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.ledger import Run
 from warehouse.schema import TABLE_BY_NAME
+from warehouse.scratch import is_claimed, make_claimed, remove, sweep
+from warehouse.transactions import first_line, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import duckdb
     import pyarrow as pa
 
     from warehouse.ddl import Table
 
+_LEDGER_ROW = "run.json"
+_NEWER = "they are from a newer Tierwise, so upgrade it"
+_LOG = logging.getLogger(__name__)
+
+
+class _UnmergeableError(Exception):
+    """What is wrong with the parts of a run, and what to do about it."""
+
 
 class RunDirectory:
-    """The directory of a live run; holds the run's lock until `release`."""
+    """The directory of a live run, claimed until `release`."""
 
     def __init__(self, runs: Path, run: Run) -> None:
         self.run = run
         self.path = runs / str(run.run_id)
         self._parts = 0
-        # Made under another name first, so that nobody meets a run directory without its lock.
+        runs.mkdir(exist_ok=True)
+        # Made under another name first, so that nobody meets a run directory without its ledger row.
         nascent = runs / f".{run.run_id}"
-        nascent.mkdir(parents=True)
-        self._lock = (nascent / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        _write_durably(nascent / "run.json", run.to_json().encode())
-        nascent.rename(self.path)
+        self._claim = make_claimed(nascent)
+        try:
+            self._save_run(nascent)
+            failpoint("nascent")
+            nascent.rename(self.path)
+        except BaseException:
+            remove(nascent)
+            self._claim.close()
+            raise
 
     def write_part(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write `rows` of `table` as the next part. It is durable on return.
 
         Raises:
             TierwiseError: The disk is full or cannot be written.
+            ValueError: A row has a column that `table` has not, or lacks a required one. Better now than in
+                a merge that can never succeed.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        declared = TABLE_BY_NAME[table]
+        unknown = {name for row in rows for name in row} - {column.name for column in declared.columns}
+        if unknown:
+            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+        data = pa.Table.from_pylist(list(rows), schema=arrow_schema(declared))
+        for column in declared.columns:
+            if column.required and data.column(column.name).null_count:
+                raise ValueError(f"{table}.{column.name} is required")
         self._parts += 1
-        target = self.path / f"part-{self._parts:06d}.{table}.parquet"
         sink = pa.BufferOutputStream()
-        data = pa.Table.from_pylist(list(rows), schema=arrow_schema(TABLE_BY_NAME[table]))
         pq.write_table(data, sink, compression="zstd")
-        _write_durably(target, sink.getvalue().to_pybytes())
+        _write_durably(self.path / f"part-{self._parts:06d}.{table}.parquet", sink.getvalue().to_pybytes())
 
     def save_run(self) -> None:
         """Write the run's ledger row, durably, over the former one."""
-        _write_durably(self.path / "run.json", self.run.to_json().encode())
+        self._save_run(self.path)
 
     def release(self) -> None:
-        """Let go of the lock; from here on any writer may collect the directory."""
-        self._lock.close()
+        """Give up the claim; from here on any writer may collect the directory."""
+        self._claim.close()
+
+    def _save_run(self, directory: Path) -> None:
+        _write_durably(directory / _LEDGER_ROW, self.run.to_json().encode())
 
 
-def waiting_parts(runs: Path, table: str) -> list[Path]:
-    """Finished parts of `table` that no writer has merged and collected yet."""
-    return sorted(runs.glob(f"*/part-*.{table}.parquet"))
+def waiting_parts(runs: Path, table: str = "*") -> list[Path]:
+    """Finished parts of `table`, or of all, that no writer has merged and collected yet."""
+    return sorted(runs.glob(f"[!.]*/part-*.{table}.parquet"))
 
 
 def merge_parts(connection: duckdb.DuckDBPyConnection, runs: Path) -> dict[str, int]:
-    """Merge every waiting part and ledger row in one transaction, then collect them.
+    """Merge the parts and ledger rows that wait, each run in a transaction, and collect them.
+
+    A run that cannot be merged, written by a newer version or damaged, is left as it is, with a warning: it
+    must not keep the others from the store.
 
     Returns:
         Rows added by table.
     """
-    directories = (
-        [d for d in sorted(runs.glob("[!.]*")) if (d / "run.json").exists()] if runs.exists() else []
-    )
-    if not directories:
-        return {}
-    added: dict[str, int] = {}
-    merged: list[Path] = []
-    ended: list[Path] = []
-    connection.execute("BEGIN")
+    sweep(runs, ".")
+    added: Counter[str] = Counter()
+    for directory in sorted(runs.glob("[!.]*")):
+        if (directory / _LEDGER_ROW).exists():
+            try:
+                added.update(_merge_run(connection, directory))
+            except _UnmergeableError as error:
+                _LOG.warning("The parts in %s wait unmerged: %s", directory, error)
+    return dict(added)
+
+
+def _merge_run(connection: duckdb.DuckDBPyConnection, directory: Path) -> dict[str, int]:
+    import duckdb
+
+    # Looked at before the parts: whatever a finished run left behind is then among them.
+    alive = is_claimed(directory)
+    run = _ledger_row(directory)
+    if not alive and run.status == "running":
+        run.end("interrupted")
+    added = {}
+    parts = sorted(directory.glob("part-*.parquet"))
+    by_table: dict[str, list[Path]] = {}
+    for part in parts:
+        by_table.setdefault(part.suffixes[-2][1:], []).append(part)
+    unknown = by_table.keys() - TABLE_BY_NAME.keys()
+    if unknown:
+        raise _UnmergeableError(f"there is no table {', '.join(sorted(unknown))}; {_NEWER}")
     try:
-        for directory in directories:
-            # Read before the parts: whatever a finished run left behind is then among them.
-            alive = _is_alive(directory)
-            run = Run.from_json((directory / "run.json").read_text())
-            if not alive:
-                if run.status == "running":
-                    run.end("interrupted")
-                ended.append(directory)
+        with transaction(connection):
             run.save(connection)
-            for table in TABLE_BY_NAME.values():
-                parts = sorted(directory.glob(f"part-*.{table.name}.parquet"))
-                if parts:
-                    added[table.name] = added.get(table.name, 0) + _merge_table(connection, table, parts)
-                    merged += parts
-        failpoint("merge")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+            for table, its_parts in by_table.items():
+                added[table] = _merge_table(connection, TABLE_BY_NAME[table], its_parts)
+            failpoint("merge")
+    except (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError) as error:
+        raise _UnmergeableError(first_line(error)) from error
     failpoint("collect")
-    for part in merged:
+    for part in parts:
         part.unlink(missing_ok=True)
-    for directory in ended:
-        if not any(directory.glob("part-*")):
-            shutil.rmtree(directory, ignore_errors=True)
+    if not alive and not any(directory.glob("part-*")):
+        # Renamed first, so that a crash leaves no half of a run directory.
+        remove(directory.rename(directory.with_name(f".{directory.name}")))
     return added
+
+
+def _ledger_row(directory: Path) -> Run:
+    try:
+        return Run.from_json((directory / _LEDGER_ROW).read_text())
+    except (ValueError, TypeError, KeyError) as error:
+        raise _UnmergeableError(
+            f"{_LEDGER_ROW} is damaged ({error}), so move the folder away, or else {_NEWER}"
+        ) from error
 
 
 def insert_new(
@@ -161,18 +206,12 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def _merge_table(connection: duckdb.DuckDBPyConnection, table: Table, parts: Iterable[Path]) -> int:
-    listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
-    key = ", ".join(table.key)
-    return insert_new(connection, table.name, f"SELECT DISTINCT ON ({key}) * FROM read_parquet([{listed}])")
-
-
-def _is_alive(directory: Path) -> bool:
-    with (directory / "lock").open("r") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    source = f"read_parquet([{', '.join(map(sql_text, parts))}], union_by_name = true)"
+    columns = {row[0] for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
+    unknown = columns - {column.name for column in table.columns}
+    if unknown:
+        raise _UnmergeableError(f"{table.name} has no column {', '.join(sorted(unknown))}; {_NEWER}")
+    return insert_new(connection, table.name, f"SELECT DISTINCT ON ({', '.join(table.key)}) * FROM {source}")
 
 
 def _write_durably(target: Path, content: bytes) -> None:
@@ -191,5 +230,5 @@ def _write_durably(target: Path, content: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise TierwiseError(
-            f"cannot write {target}: {error.strerror}; free space and run the same command again"
+            f"cannot write {target}: {error.strerror}; mend that and run the same command again"
         ) from error

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import decimal
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from warehouse.console import printable
 from warehouse.errors import TierwiseError
-from warehouse.tabular import write_query
+from warehouse.tabular import json_rows, write_query
+from warehouse.transactions import first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
 
 _SHOWN_ROWS = 100
+_GAP = "  "
+# MULTI is a PIVOT over the values that it finds.
+_READING = {"SELECT", "EXPLAIN", "PRAGMA", "CALL", "MULTI"}
 
 
 def read_query(argument: str) -> str:
-    """The one statement in `argument`, or in the file that it names.
+    """The one statement in `argument`, or in the ``.sql`` file that it names.
 
     Raises:
-        TierwiseError: The file is not there, or holds no statement or several.
+        TierwiseError: The file is not there, or holds no statement, several, or one that does more than read.
     """
     import duckdb
 
@@ -29,63 +37,143 @@ def read_query(argument: str) -> str:
         try:
             argument = Path(argument).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise TierwiseError(f"cannot read {argument}: {getattr(error, 'strerror', error)}") from error
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise TierwiseError(f"cannot read {argument}: {reason}") from error
     try:
         statements = duckdb.extract_statements(argument)
     except duckdb.Error as error:
-        raise TierwiseError(f"SQL: {_one_line(error)}") from error
+        raise TierwiseError(f"SQL: {first_line(error)}") from error
     if len(statements) != 1:
-        raise TierwiseError(f"SQL: {len(statements)} statements; give exactly one")
-    return statements[0].query.strip().rstrip(";")
+        found = f"{len(statements)} statements" if statements else "no statement"
+        raise TierwiseError(f"SQL: {found}; give exactly one")
+    if statements[0].type.name not in _READING:
+        raise TierwiseError(
+            "SQL: `sql` only reads; --out FILE writes rows, and a snapshot is yours to change"
+        )
+    return _without_end(statements[0].query)
 
 
 def print_query(
     connection: duckdb.DuckDBPyConnection, statement: str, *, as_json: bool, out: Path | None
 ) -> None:
-    """Print the rows of `statement` as a table or JSON, or write them to `out`.
+    """Print the rows of `statement` as a table or a JSON array, or write them to `out`.
 
     Raises:
-        TierwiseError: The statement fails or changes the store.
+        TierwiseError: The statement fails, changes the store, or has no rows to write.
     """
     import duckdb
 
     try:
+        if as_json or out:
+            _require_rows(statement)
         if out:
             written = write_query(connection, statement, out)
             click.echo(f"{written:,} rows in {out}")
         elif as_json:
-            rows = connection.execute(
-                f"SELECT coalesce(to_json(list(row)), '[]') FROM ({statement}) AS row"
-            ).fetchone()
-            assert rows is not None
-            click.echo(rows[0])
+            _print_json(connection, statement)
         else:
             _print_table(connection, statement)
     except duckdb.Error as error:
         if "read-only mode" in str(error):
             raise TierwiseError("SQL: `sql` only reads; take a snapshot to change things") from error
-        raise TierwiseError(f"SQL: {_one_line(error)}") from error
+        raise TierwiseError(f"SQL: {first_line(error)}") from error
+
+
+def _without_end(statement: str) -> str:
+    """`statement` up to its semicolon: it will stand in parentheses."""
+    import duckdb
+
+    encoded = statement.encode()
+    for start, kind in reversed(duckdb.tokenize(statement)):
+        if kind != duckdb.token_type.comment and encoded[start : start + 1] != b";":
+            break
+        encoded = encoded[:start]
+    return encoded.decode().strip()
+
+
+def _kind(statement: str) -> str:
+    import duckdb
+
+    return duckdb.extract_statements(statement)[0].type.name
+
+
+def _require_rows(statement: str) -> None:
+    kind = _kind(statement)
+    if kind != "SELECT":
+        hint = (
+            "name the values, FROM (PIVOT … ON column IN (…))" if kind == "MULTI" else "drop --json and --out"
+        )
+        raise TierwiseError(f"SQL: only SELECT, DESCRIBE, SHOW and SUMMARIZE give rows to write; {hint}")
+
+
+def _print_json(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    opened = False
+    for row in json_rows(connection, statement):
+        click.echo(f"{',' if opened else '['}\n{row}", nl=False)
+        opened = True
+    click.echo("\n]" if opened else "[]")
 
 
 def _print_table(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     result = connection.execute(statement)
+    if _kind(statement) == "EXPLAIN":
+        for *_, plan in result.fetchall():
+            click.echo(plan.rstrip())
+        return
+    names = [printable(str(column[0])) for column in result.description or ()]
     rows = result.fetchmany(_SHOWN_ROWS + 1)
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in result.description or ():
-        table.add_column(str(column[0]), overflow="fold", no_wrap=False)
-    for row in rows[:_SHOWN_ROWS]:
-        table.add_row(*(Text("NULL", style="dim") if v is None else Text(str(v)) for v in row))
-    # In a pipe there is no terminal to fold for.
-    console = Console(width=shutil.get_terminal_size((200, 24)).columns)
-    console.print(table)
+    cells = [[_shown(value) for value in row] for row in rows[:_SHOWN_ROWS]]
+    widths = [max(map(_width, column)) for column in zip(names, *cells, strict=True)]
+    room = shutil.get_terminal_size((200, 24)).columns
+    if cells and sum(widths) + len(_GAP) * (len(widths) - 1) > room:
+        _print_records(names, cells)
+    else:
+        numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(names))]
+        _print_columns(names, cells, widths, numeric)
     if len(rows) > _SHOWN_ROWS:
         click.echo(f"First {_SHOWN_ROWS} rows; --out FILE writes all.", err=True)
+    elif not rows:
+        click.echo("No rows.", err=True)
 
 
-def _one_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("LINE")]
-    return lines[0] if lines else type(error).__name__
+def _print_columns(
+    names: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]
+) -> None:
+    for number, row in enumerate([names, *cells]):
+        padded = []
+        for cell, width, right in zip(row, widths, numeric, strict=True):
+            padding = " " * (width - _width(cell))
+            padded.append(padding + cell if right else cell + padding)
+        line = _GAP.join(padded).rstrip()
+        click.echo(line if number else click.style(line, bold=True))
+
+
+def _print_records(names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """A line for each value: rows that are too wide to stand side by side would fold into each other."""
+    label = max(map(_width, names))
+    for number, row in enumerate(cells, 1):
+        click.echo(click.style(f"─ {number} ─", bold=True))
+        for name, cell in zip(names, row, strict=True):
+            click.echo(f"{name}{' ' * (label - _width(name))}{_GAP}{cell}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_shown(k)}: {_shown(v)}' for k, v in value.items())}}}"
+    return printable(str(value))
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool))
+
+
+def _width(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)

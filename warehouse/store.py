@@ -5,23 +5,26 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from warehouse.copies import copy_held_database
 from warehouse.errors import TierwiseError
-from warehouse.ledger import Run
+from warehouse.failpoints import failpoint
 from warehouse.locking import StoreHeldError, connect, patience
-from warehouse.migrations import bring_up_to_date, check_readable, stored_version
+from warehouse.migrations import bring_up_to_date, is_current, stored_version
 from warehouse.parts import RunDirectory, merge_parts
-from warehouse.schema import SCHEMA_VERSION
+from warehouse.scratch import scratch_directory
+from warehouse.transactions import storage_failures, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
+
+    from warehouse.ledger import Run, Status
 
 
 class Store:
@@ -31,8 +34,9 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.runs = Path(f"{path}.runs")
+        # Through a link, the log and the runs would stand beside the link, unseen from the file's own name.
+        self.path = path.resolve() if path.is_symlink() else path
+        self.runs = Path(f"{self.path}.runs")
 
     @contextmanager
     def read(self, *, copy_if_held: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -47,7 +51,7 @@ class Store:
         """
         self._require_file()
         try:
-            connection = connect(self.path, read_only=True, wait=patience())
+            connection = self._open_current()
         except StoreHeldError:
             if not copy_if_held:
                 raise
@@ -55,12 +59,8 @@ class Store:
                 yield connection
             return
         try:
-            version = self._checked_version(connection)
-            if version < SCHEMA_VERSION:
-                connection.close()
-                connect_and_migrate(self.path).close()
-                connection = connect(self.path, read_only=True, wait=patience())
-            yield connection
+            with storage_failures(f"cannot read {self.path}"):
+                yield connection
         finally:
             connection.close()
 
@@ -73,17 +73,11 @@ class Store:
         Raises:
             TierwiseError: As `read`; or the disk is full, or the file cannot be written.
         """
-        with self._open_for_writing() as connection:
-            connection.execute("BEGIN")
-            try:
-                run.save(connection)
-                yield connection
-                run.end("finished")
-                run.save(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                _rollback(connection)
-                raise
+        with self._open_for_writing() as (connection, _), transaction(connection):
+            run.save(connection)
+            yield connection
+            run.end("finished")
+            run.save(connection)
 
     def merge_waiting(self, *, wait: float | None = None) -> dict[str, int]:
         """Merge the parts that runs left; return rows added by table.
@@ -91,8 +85,8 @@ class Store:
         Raises:
             StoreHeldError: Another process kept the file for `wait` seconds.
         """
-        with self._open_for_writing(wait) as _:
-            return self._merged
+        with self._open_for_writing(wait) as (_, merged):
+            return merged
 
     @contextmanager
     def long_run(self, run: Run) -> Iterator[LongRun]:
@@ -104,22 +98,21 @@ class Store:
         long_run = LongRun(self, RunDirectory(self.runs, run))
         try:
             yield long_run
-        except KeyboardInterrupt:
-            long_run.end("interrupted")
+        except BaseException as error:
+            # What ended the run is the error to tell, not what its last checkpoint met.
+            with contextlib.suppress(TierwiseError):
+                long_run.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
-        except BaseException:
-            long_run.end("failed")
-            raise
-        else:
-            long_run.end("finished")
+        long_run.end("finished")
 
     @contextmanager
     def exclusive(self, name: str, doing: str) -> Iterator[None]:
         """Keep other processes from `doing` the same at the same time.
 
         Raises:
-            TierwiseError: Another process does.
+            TierwiseError: Another process does, or there is no store.
         """
+        self._require_file()
         self.runs.mkdir(exist_ok=True)
         lock = self.runs / f".{name}.lock"
         with lock.open("a+") as file:
@@ -127,39 +120,42 @@ class Store:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise TierwiseError(
-                    f"process {file.read()} is already {doing} in {self.path}; wait or stop it"
-                ) from None
+                holder = f"process {pid}" if (pid := file.read()) else "another process"
+                raise TierwiseError(f"{holder} is already {doing} in {self.path}; wait or stop it") from None
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield
 
     @contextmanager
-    def _open_for_writing(self, wait: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        import duckdb
-
+    def _open_for_writing(
+        self, wait: float | None = None
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, int]]]:
+        connection = connect_and_migrate(self.path, wait)
         try:
-            connection = connect_and_migrate(self.path, wait)
+            with storage_failures(f"cannot write {self.path}, which is as it was before"):
+                yield connection, merge_parts(connection, self.runs)
+        finally:
+            connection.close()
+
+    def _open_current(self) -> duckdb.DuckDBPyConnection:
+        while True:
+            connection = connect(self.path, read_only=True, wait=patience())
             try:
-                self._merged = merge_parts(connection, self.runs)
-                yield connection
-            finally:
+                with storage_failures(f"cannot read {self.path}"), _naming(self.path):
+                    if is_current(stored_version(connection)):
+                        return connection
+            except BaseException:
                 connection.close()
-        except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException) as error:
-            reason = str(error).splitlines()[0]
-            raise TierwiseError(
-                f"cannot write {self.path}: {reason}; nothing of this command was kept"
-            ) from error
+                raise
+            connection.close()
+            connect_and_migrate(self.path).close()
 
     @contextmanager
     def _private_copy(self) -> Iterator[Store]:
-        with tempfile.TemporaryDirectory(prefix="tierwise-") as directory:
-            copy = Store(Path(directory) / self.path.name)
-            for suffix in ("", ".wal"):
-                source = Path(f"{self.path}{suffix}")
-                if source.exists():
-                    shutil.copyfile(source, Path(f"{copy.path}{suffix}"))
+        with scratch_directory(Path(tempfile.gettempdir()), "copy") as directory:
+            copy = Store(directory / self.path.name)
+            copy_held_database(self.path, copy.path)
             yield copy
 
     def _require_file(self) -> None:
@@ -170,15 +166,6 @@ class Store:
                 f"no store at {self.path}; name one with --db or TIERWISE_DB, "
                 "or make one with `python -m warehouse init`"
             )
-
-    def _checked_version(self, connection: duckdb.DuckDBPyConnection) -> int:
-        try:
-            version = stored_version(connection)
-            check_readable(version)
-        except TierwiseError as error:
-            raise TierwiseError(f"{self.path} is {error}") from None
-        assert version is not None
-        return version
 
 
 class LongRun:
@@ -205,12 +192,13 @@ class LongRun:
         self.held_by = None
         return True
 
-    def end(self, status: str) -> None:
+    def end(self, status: Status) -> None:
         """Close the run and merge what it left, or leave that to the next writer."""
-        assert status in ("finished", "failed", "interrupted")
-        self.run.end(status)  # type: ignore[arg-type]
-        self._directory.save_run()
-        self._directory.release()
+        self.run.end(status)
+        try:
+            self._directory.save_run()
+        finally:
+            self._directory.release()
         self.checkpoint(wait=min(patience(), 5.0))
 
 
@@ -222,23 +210,48 @@ def connect_and_migrate(path: Path, wait: float | None = None) -> duckdb.DuckDBP
     """
     if path.is_dir():
         raise TierwiseError(f"{path} is a folder; name the store's file with --db")
+    if not path.exists():
+        _make(path)
+    return _open_migrated(path, patience() if wait is None else wait)
+
+
+def _make(path: Path) -> None:
+    """Make an empty store at `path` that is complete from the moment it is there."""
     if not path.parent.is_dir():
         raise TierwiseError(f"no folder {path.parent} to hold the store; make it or name another with --db")
-    connection = connect(path, read_only=False, wait=patience() if wait is None else wait)
+    log = Path(f"{path}.wal")
+    if log.exists():
+        raise TierwiseError(
+            f"{log} is the log of a store that is gone; bring the store back or remove the log"
+        )
+    with storage_failures(f"cannot make {path}"), scratch_directory(path.parent, "new") as directory:
+        fresh = directory / path.name
+        _open_migrated(fresh, 0.0).close()
+        if Path(f"{fresh}.wal").exists():
+            raise TierwiseError(f"cannot make {path}: its log could not be folded in; is the disk full?")
+        failpoint("make")
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:  # another process was faster
+            return
+        except OSError:  # a file system without hard links
+            fresh.rename(path)
+
+
+def _open_migrated(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
+    connection = connect(path, read_only=False, wait=wait)
     try:
-        bring_up_to_date(connection)
-    except TierwiseError as error:
-        connection.close()
-        raise TierwiseError(f"{path} is {error}") from None
+        with storage_failures(f"cannot write {path}"), _naming(path):
+            bring_up_to_date(connection)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _rollback(connection: duckdb.DuckDBPyConnection) -> None:
-    import duckdb
-
-    # A failed commit has already ended the transaction; the first error is the one to tell.
-    with contextlib.suppress(duckdb.Error):
-        connection.execute("ROLLBACK")
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except TierwiseError as error:
+        raise TierwiseError(f"{path} is {error}") from None

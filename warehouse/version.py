@@ -18,10 +18,13 @@ def code_version() -> str:
     checkout = Path(__file__).resolve().parent.parent
     if not (checkout / ".git").exists():
         return version
-    described = subprocess.run(
-        ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:  # a checkout on a machine without git
+        return version
     return f"{version}+{described.stdout.strip()}" if described.returncode == 0 else version

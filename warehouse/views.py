@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
-from warehouse.ddl import View
+from warehouse.ddl import Macro, View
+from warehouse.schema import TABLE_BY_NAME
 
-MACROS: tuple[tuple[str, str], ...] = (
-    (
-        "CREATE OR REPLACE MACRO netstring(field) AS "
+
+def _of(table: str, *names: str) -> tuple[tuple[str, str], ...]:
+    """Comments of view columns that are columns of `table` as they stand."""
+    comments = {column.name: column.comment for column in TABLE_BY_NAME[table].columns}
+    return tuple((name, comments[name]) for name in names)
+
+
+MACROS: tuple[Macro, ...] = (
+    Macro(
+        "netstring",
+        ("field",),
+        "unambiguous encoding of a field inside a content id.",
         "CASE WHEN field IS NULL THEN '-' "
         "ELSE concat(strlen(CAST(field AS VARCHAR)), ':', CAST(field AS VARCHAR)) END",
-        "netstring(field): unambiguous encoding of a field inside a content id.",
     ),
-    (
-        "CREATE OR REPLACE MACRO pass_at_k(n, c, k) AS "
-        "CASE WHEN n IS NULL OR c IS NULL OR k < 1 OR k > n THEN NULL WHEN n - c < k THEN 1.0 "
-        "ELSE 1.0 - list_aggregate(list_transform(range(CAST(n - c + 1 AS BIGINT), CAST(n + 1 AS BIGINT)), "
-        "lambda i: 1.0 - CAST(k AS DOUBLE) / i), 'product') END",
-        "pass_at_k(n, c, k): unbiased pass@k, 1 − C(n−c,k)/C(n,k); NULL where k > n.",
+    Macro(
+        "pass_at_k",
+        ("n", "c", "k"),
+        "unbiased pass@k over n samples with c correct, 1 − C(n−c,k)/C(n,k); NULL where k > n.",
+        # The product over no factors, which c = 0 asks for, is NULL in SQL.
+        "CASE WHEN n IS NULL OR c NOT BETWEEN 0 AND n OR k NOT BETWEEN 1 AND n THEN NULL "
+        "WHEN c = 0 THEN 0.0 WHEN n - c < k THEN 1.0 ELSE 1.0 - list_aggregate(list_transform("
+        "range(CAST(n - c + 1 AS BIGINT), CAST(n + 1 AS BIGINT)), lambda i: 1.0 - CAST(k AS DOUBLE) / i), "
+        "'product') END",
     ),
-    (
-        "CREATE OR REPLACE MACRO difficulty_band(n, c) AS "
-        "CASE WHEN n = 0 THEN NULL WHEN c = n THEN 'solved' WHEN c * 4 >= n * 3 THEN 'easy' "
-        "WHEN c * 8 >= n * 3 THEN 'medium' WHEN c > 0 THEN 'hard' ELSE 'unsolved' END",
-        "difficulty_band(n, c): solved, easy (≥ 3/4), medium (≥ 3/8), hard (> 0) or unsolved.",
+    Macro(
+        "difficulty_band",
+        ("n", "c"),
+        "solved, easy (≥ 3/4), medium (≥ 3/8), hard (> 0) or unsolved.",
+        "CASE WHEN n IS NULL OR c IS NULL OR n = 0 THEN NULL WHEN c = n THEN 'solved' "
+        "WHEN c * 4 >= n * 3 THEN 'easy' WHEN c * 8 >= n * 3 THEN 'medium' WHEN c > 0 THEN 'hard' ELSE 'unsolved' END",
     ),
-    (
-        "CREATE OR REPLACE MACRO tier_name(tier) AS CASE tier WHEN 4 THEN 'Excellent' WHEN 3 THEN 'Related' "
-        "WHEN 2 THEN 'Mismatch' WHEN 1 THEN 'Irrelevant' END",
-        "tier_name(tier): Excellent, Related, Mismatch or Irrelevant.",
+    Macro(
+        "tier_name",
+        ("tier",),
+        "Excellent, Related, Mismatch or Irrelevant.",
+        "CASE tier WHEN 4 THEN 'Excellent' WHEN 3 THEN 'Related' WHEN 2 THEN 'Mismatch' "
+        "WHEN 1 THEN 'Irrelevant' END",
     ),
-    (
-        "CREATE OR REPLACE MACRO query_bucket(query_id, buckets) AS "
+    Macro(
+        "query_bucket",
+        ("query_id", "buckets"),
+        "a stable number from 0 to buckets − 1; cuts queries into disjoint shares.",
         "CAST(concat('0x', substr(CAST(query_id AS VARCHAR), 1, 8)) AS BIGINT) % buckets",
-        "query_bucket(query_id, buckets): a stable number from 0 to buckets − 1; cuts queries into "
-        "disjoint shares.",
     ),
 )
 
@@ -43,6 +58,11 @@ VIEWS: tuple[View, ...] = (
         "Items with their current text.",
         "SELECT item_id, title, description, brand, attributes, source, source_item_id, item_version_id, "
         "version, run_id FROM item_versions WHERE is_current",
+        _of(
+            "item_versions",
+            *("item_id", "title", "description", "brand", "attributes", "source", "source_item_id"),
+            *("item_version_id", "version", "run_id"),
+        ),
     ),
     View(
         "conflicts",
@@ -53,7 +73,9 @@ VIEWS: tuple[View, ...] = (
         "JOIN item_versions v ON v.item_version_id = p.item_version_id "
         "WHERE p.tier IS NULL GROUP BY ALL",
         (
+            *_of("pairs", "pair_id"),
             ("query", "Query text."),
+            *_of("item_versions", "title"),
             ("tiers", "Tiers given, ascending."),
             ("confidences", "Confidences of the judgments, in the order of tiers."),
             ("sources", "Sources of the judgments, in the order of tiers."),
@@ -65,6 +87,7 @@ VIEWS: tuple[View, ...] = (
         "configuration is named.",
         "SELECT configuration_id, run_id, ended_at FROM runs "
         "WHERE kind = 'sample' AND status = 'finished' ORDER BY ended_at DESC, run_id LIMIT 1",
+        (*_of("configurations", "configuration_id"), *_of("runs", "run_id", "ended_at")),
     ),
     View(
         "pair_overview",
@@ -76,7 +99,14 @@ VIEWS: tuple[View, ...] = (
         "JOIN item_versions v ON v.item_version_id = p.item_version_id "
         "LEFT JOIN (SELECT * FROM difficulty WHERE step IS NULL AND configuration_id = "
         "(SELECT configuration_id FROM newest_configuration)) d ON d.pair_id = p.pair_id",
-        (("query", "Query text."),),
+        (
+            *_of("pairs", "pair_id", "query_id", "item_id", "item_version_id"),
+            ("query", "Query text."),
+            *_of("queries", "locale", "kind"),
+            *_of("item_versions", "title", "description", "brand"),
+            *_of("pairs", "tier", "confidence", "source", "weight"),
+            *_of("difficulty", "configuration_id", "n", "c", "pass_1", "pass_n", "solve_rate", "band"),
+        ),
     ),
     View(
         "sample_votes",
@@ -89,6 +119,7 @@ VIEWS: tuple[View, ...] = (
         "avg(tier_probs[3]) AS mean_p3, avg(tier_probs[4]) AS mean_p4 "
         "FROM samples GROUP BY ALL",
         (
+            *_of("samples", "pair_id", "configuration_id", "prompt_hash"),
             ("samples", "Samples drawn."),
             *((f"votes_{t}", f"Samples that state tier {t}.") for t in (1, 2, 3, 4)),
             ("votes_unparsable", "Samples that state no tier."),
@@ -111,10 +142,14 @@ VIEWS: tuple[View, ...] = (
         "JOIN item_versions v ON v.item_version_id = r.item_version_id "
         "JOIN judgments j ON j.pair_id = s.pair_id",
         (
+            *_of("samples", "sample_id", "pair_id"),
             ("query", "Query text."),
+            *_of("item_versions", "title"),
+            *_of("judgments", "judgment_id", "source", "source_file", "source_row"),
             ("prompt", "Name of the prompt template."),
             ("prompt_format", "answer-first or reason-first."),
             ("model", "Name of the model."),
+            *_of("samples", "configuration_id"),
             ("sample_run_id", "Run that drew the sample."),
             ("ingest_run_id", "Run that read the judgment."),
         ),

@@ -89,7 +89,11 @@ def test_only_the_line_that_opens_a_stray_quote_is_lost(tmp_path: Path) -> None:
     ]
 
 
-@given(st.lists(st.sampled_from(['ok,"fine"', "ok,fine", 'bad,"x"y', 'bad,"open']), min_size=2, max_size=30))
+@given(
+    lines=st.lists(
+        st.sampled_from(['ok,"fine"', "ok,fine", 'bad,"x"y', 'bad,"open']), min_size=2, max_size=30
+    )
+)
 @in_place
 def test_a_stray_quote_costs_no_other_row(lines: list[str], tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
@@ -197,19 +201,60 @@ def test_a_broken_file_is_told_in_one_line(name: str, content: bytes, said: str,
     assert str(tmp_path / name) in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("cut", "said"), [(-9, "not a complete Parquet file"), (slice(4, 60), "cannot read past row 0")]
+)
+def test_a_damaged_parquet_file(cut: int | slice, said: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [f"text {i}" for i in range(1_000)]}), path)
+    content = bytearray(path.read_bytes())
+    if isinstance(cut, slice):
+        content[cut] = b"\xff" * (cut.stop - cut.start)
+    else:
+        del content[cut:]
+    path.write_bytes(content)
+    with pytest.raises(TierwiseError, match=said):
+        read(path, "a")
+
+
+def test_a_parquet_cell_that_cannot_be_kept(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for cell in ("x" * (CELL_LIMIT + 1), "a\0"):
+        pq.write_table(pa.table({"a": ["ok", cell]}), tmp_path / "t.parquet")
+        with pytest.raises(TierwiseError, match="row 2: a NUL"):
+            read(tmp_path / "t.parquet", "a")
+
+
+def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = tmp_path / "t.csv"
+    path.write_text("a\n1\n")
+    # Root reads what it may not.
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(TierwiseError, match=r"cannot read .*t.csv: Permission denied"):
+        open_table(path)
+
+
 @pytest.mark.parametrize("line_end", ["", "\n"])
 def test_memory_stays_flat(line_end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_BLOCK", 1 << 16)
     monkeypatch.setattr(files, "LINE_LIMIT", 1 << 17)
-    path = tmp_path / "t.csv"
-    path.write_text("x,y" + f"{line_end}{'a cell of some length,' * 8}" * 40_000)
+    path = tmp_path / ("t.csv" if line_end else "t.jsonl")
+    path.write_text("x,y" + f"{line_end}{'a cell of some length ' * 8},y" * 40_000)
     tracemalloc.start()
     try:
         if line_end:
-            sum(len(batch.lines) + len(batch.rejects) for batch in open_table(path).batches(["x"]))
+            assert sum(len(batch.lines) for batch in open_table(path).batches(["x"])) == 40_000
         else:
             with pytest.raises(TierwiseError, match="is there one row a line"):
-                read(path.rename(tmp_path / "t.jsonl"))
+                open_table(path)
         assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 4
     finally:
         tracemalloc.stop()
