@@ -27,7 +27,7 @@ def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for package, group in (("warehouse", warehouse), ("curation", curation)):
         for name in group.commands:
-            assert re.search(rf"`?{package} {name}\b|^\| `{name}\b|\b{name}\b", readme, re.MULTILINE), name
+            assert re.search(rf"python -m {package} {name}\b|^\| `{name}\b", readme, re.MULTILINE), name
 
 
 def test_every_command_in_the_readme_exists() -> None:

@@ -129,7 +129,7 @@ def _merge_run(connection: duckdb.DuckDBPyConnection, directory: Path) -> dict[s
     if not alive and run.status == "running":
         run.end("interrupted")
     added = {}
-    parts = sorted(directory.glob("part-*.parquet"))
+    parts = sorted(directory.glob("part-*.*.parquet"))
     by_table: dict[str, list[Path]] = {}
     for part in parts:
         by_table.setdefault(part.suffixes[-2][1:], []).append(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ import click
 from warehouse.console import printable
 from warehouse.errors import TierwiseError
 from warehouse.tabular import json_rows, write_query
-from warehouse.transactions import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def read_query(argument: str) -> str:
     try:
         statements = duckdb.extract_statements(argument)
     except duckdb.Error as error:
-        raise TierwiseError(f"SQL: {first_line(error)}") from error
+        raise TierwiseError(f"SQL: {_told(error)}") from error
     if len(statements) != 1:
         found = f"{len(statements)} statements" if statements else "no statement"
         raise TierwiseError(f"SQL: {found}; give exactly one")
@@ -73,10 +73,22 @@ def print_query(
             _print_json(connection, statement)
         else:
             _print_table(connection, statement)
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
+            raise
+        # After an interrupt, DuckDB 2.0 may wait for its own threads forever when the connection closes.
+        click.echo("Interrupted.", err=True)
+        os._exit(130)
     except duckdb.Error as error:
         if "read-only mode" in str(error):
             raise TierwiseError("SQL: `sql` only reads; take a snapshot to change things") from error
-        raise TierwiseError(f"SQL: {first_line(error)}") from error
+        raise TierwiseError(f"SQL: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """Message of DuckDB with its hints, without the query that it repeats."""
+    said, _, _ = str(error).partition("\n\nLINE ")
+    return printable(" ".join(said.split())[:400])
 
 
 def _without_end(statement: str) -> str:

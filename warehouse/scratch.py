@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SCRATCH = ".tierwise-"
+"""What the names of scratch directories begin with."""
+
 _LOCK = "lock"
 
 
@@ -72,9 +75,8 @@ def remove(directory: Path) -> None:
 @contextmanager
 def scratch_directory(parent: Path, purpose: str) -> Iterator[Path]:
     """A private directory in `parent` that is gone afterwards, as are those of killed processes."""
-    prefix = f".tierwise-{purpose}-"
-    sweep(parent, prefix)
-    directory = parent / f"{prefix}{secrets.token_hex(4)}"
+    sweep(parent, SCRATCH)
+    directory = parent / f"{SCRATCH}{purpose}-{secrets.token_hex(4)}"
     with make_claimed(directory, 0o700):
         try:
             yield directory

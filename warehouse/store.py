@@ -16,7 +16,7 @@ from warehouse.failpoints import failpoint
 from warehouse.locking import StoreHeldError, connect, patience
 from warehouse.migrations import bring_up_to_date, is_current, stored_version
 from warehouse.parts import RunDirectory, merge_parts
-from warehouse.scratch import scratch_directory
+from warehouse.scratch import SCRATCH, scratch_directory, sweep
 from warehouse.transactions import storage_failures, transaction
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ def connect_and_migrate(path: Path, wait: float | None = None) -> duckdb.DuckDBP
         raise TierwiseError(f"{path} is a folder; name the store's file with --db")
     if not path.exists():
         _make(path)
+    sweep(path.parent, SCRATCH)
     return _open_migrated(path, patience() if wait is None else wait)
 
 

@@ -240,7 +240,7 @@ def test_items_are_told_apart_by_all_that_names_them(store: Store, tmp_path: Pat
 
 def test_a_source_without_weights_leaves_those_known(store: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "query,title,label,weight", ("lamp", "A", 4, 2.5), ("mug", "B", 4, " "))
-    ingest(store, mapped("weight"), [path])
+    assert ingest(store, mapped("weight"), [path])["rejects"] == {}
     assert ingest(store, mapped(name="other"), [path])["pairs_changed"] == 0
     assert fetch(store, "SELECT weight FROM pairs ORDER BY 1") == [(1.0,), (2.5,)]
     path = write(tmp_path / "t.csv", "query,title,label,weight", ("lamp", "A", 4, 7))
