@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from curation.backends import Decoding, Failure, Request
 from curation.sampling_plan import Work, save_plan
+from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.ids import content_id
 from warehouse.ledger import Run
+from warehouse.parts import waiting_parts
 
 if TYPE_CHECKING:
     import uuid
@@ -174,8 +176,7 @@ def sample(
         tempfile.TemporaryDirectory(prefix="tierwise-plan-") as directory,
     ):
         plan = Path(directory) / "plan.parquet"
-        with store.read(copy_if_held=True) as connection:
-            pairs = save_plan(connection, store.runs, plan, configuration_id, where, limit)
+        pairs = _saved_plan(store, plan, configuration_id, where, limit)
         work = Work(plan, configuration_id, configuration.template, n, seed, retry_failed)
         progress = Progress(wanted=sum(len(task.indices) for task in work.tasks()))
         found = {"configuration": str(configuration_id), "pairs": pairs, "already_there": work.there}
@@ -196,6 +197,23 @@ def sample(
             "waiting": f"{long_run.held_by}. Its parts are merged by the next command that writes",
         }
     return run.summary
+
+
+def _saved_plan(
+    store: Store, plan: Path, configuration_id: uuid.UUID, where: str | None, limit: int | None
+) -> int:
+    while True:
+        parts = waiting_parts(store.runs)
+        try:
+            with store.read(copy_if_held=True) as connection:
+                pairs = save_plan(connection, store.runs, plan, configuration_id, where, limit)
+        except TierwiseError:
+            if all(part.exists() for part in parts):
+                raise
+        # A part that was merged meanwhile may be missing in a private copy too: its samples would be drawn again.
+        else:
+            if all(part.exists() for part in parts):
+                return pairs
 
 
 def _draw(

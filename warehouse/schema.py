@@ -78,7 +78,7 @@ TABLES: tuple[Table, ...] = (
             _id("item_version_id", "Version of an item's text."),
             _id("item_id", "Item: the source's own id, or the raw text where it has none."),
             Column("version", "INTEGER", "1 for the first text seen, and so on."),
-            Column("is_current", "BOOLEAN", "Whether this is the newest version of the item."),
+            Column("is_current", "BOOLEAN", "Whether this is the text that was read last."),
             Column("source", "VARCHAR", "Source that brought the text first."),
             Column("source_item_id", "VARCHAR", "The source's own item id.", required=False),
             Column("title", "VARCHAR", "Title as the source has it."),
@@ -143,7 +143,9 @@ TABLES: tuple[Table, ...] = (
             Column("source_file", "VARCHAR", "File the row came from."),
             Column("source_row", "BIGINT", "Line (CSV, JSONL) or row (Parquet) where it starts, from 1."),
             Column(
-                "source_key", "VARCHAR", "The source's own row id, or which repeat of an equal row it is."
+                "source_key",
+                "VARCHAR",
+                "The source's own row id, or the judgment's number within its pair.",
             ),
             Column("judged_by", "VARCHAR", "Person or process that judged.", required=False),
             Column("judged_at", "TIMESTAMP", "When it was judged.", required=False),

@@ -69,14 +69,18 @@ VIEWS: tuple[View, ...] = (
         "Pairs whose judgments disagree and that the resolution rule left without a tier.",
         "SELECT p.pair_id, q.text AS query, v.title, list(j.tier ORDER BY j.tier) AS tiers, "
         "list(j.confidence ORDER BY j.tier) AS confidences, list(j.source ORDER BY j.tier) AS sources "
-        "FROM pairs p JOIN judgments j USING (pair_id) JOIN queries q USING (query_id) "
-        "JOIN item_versions v ON v.item_version_id = p.item_version_id "
-        "WHERE p.tier IS NULL GROUP BY ALL",
+        "FROM pairs p JOIN (SELECT j.* FROM judgments j JOIN runs USING (run_id) "
+        "SEMI JOIN (SELECT pair_id FROM pairs WHERE tier IS NULL) USING (pair_id) "
+        # The newest judgment of a source row stands; the others are history.
+        "QUALIFY row_number() OVER (PARTITION BY j.pair_id, j.source, j.source_key "
+        "ORDER BY coalesce(j.judged_at, started_at) DESC, started_at DESC, j.judgment_id) = 1) j USING (pair_id) "
+        "JOIN queries q USING (query_id) JOIN item_versions v ON v.item_version_id = p.item_version_id "
+        "GROUP BY ALL",
         (
             *_of("pairs", "pair_id"),
             ("query", "Query text."),
             *_of("item_versions", "title"),
-            ("tiers", "Tiers given, ascending."),
+            ("tiers", "Tiers given by the judgments that stand, ascending."),
             ("confidences", "Confidences of the judgments, in the order of tiers."),
             ("sources", "Sources of the judgments, in the order of tiers."),
         ),

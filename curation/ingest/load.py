@@ -264,7 +264,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, source: str, texts: str) -> No
             SELECT * FROM paired SEMI JOIN (SELECT pair_id FROM paired GROUP BY pair_id HAVING count(*) > 1)
             USING (pair_id)
         ), numbered AS (
-            -- A row without an id of its own is the how-manieth of its pair, counted by what it says and not by
+            -- A row without an id of its own is numbered within its pair, by what it says and not by
             -- where it stands: stable when lines or files move. An id that says two things counts as two.
             SELECT row, CASE WHEN source_key IS NULL
                 THEN row_number() OVER (PARTITION BY pair_id ORDER BY tier, confidence, judged_at, row)
