@@ -1,14 +1,81 @@
-"""Which sampling configuration a command works on."""
+"""Sampling configurations: what samples, pass@k and difficulty belong to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import TierwiseError
+from warehouse.ids import content_id
 
 if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterator
+
     import duckdb
+
+    from curation.backends import Decoding
+    from curation.models import ModelReference
+    from curation.prompts import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A model, a prompt template, and how to decode."""
+
+    model: ModelReference
+    template: Template
+    decoding: Decoding
+
+    @property
+    def model_id(self) -> uuid.UUID:
+        """Id in ``models``: the content of the model's files."""
+        return content_id("model", self.model.digest)
+
+    @property
+    def configuration_id(self) -> uuid.UUID:
+        """Id in ``configurations``."""
+        return content_id("configuration", self.model_id, self.template.prompt_id, self._decoding_json)
+
+    @property
+    def _decoding_json(self) -> str:
+        return json.dumps(asdict(self.decoding), sort_keys=True)
+
+    def rows(self, run_id: uuid.UUID) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Rows of ``models``, ``prompts`` and ``configurations``."""
+        run = {"run_id": str(run_id)}
+        prompt_id = str(self.template.prompt_id)
+        yield (
+            "models",
+            {
+                "model_id": str(self.model_id),
+                "name": self.model.name,
+                "digest": self.model.digest,
+                "path": str(self.model.path),
+                **run,
+            },
+        )
+        yield (
+            "prompts",
+            {
+                "prompt_id": prompt_id,
+                "name": self.template.name,
+                "format": self.template.format,
+                "text": self.template.text,
+                **run,
+            },
+        )
+        yield (
+            "configurations",
+            {
+                "configuration_id": str(self.configuration_id),
+                "model_id": str(self.model_id),
+                "prompt_id": prompt_id,
+                "decoding": self._decoding_json,
+                **run,
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,90 +8,29 @@ once, for a plan; from then on finished batches become parts, merged at checkpoi
 from __future__ import annotations
 
 import itertools
-import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.backends import Decoding, Failure, Request
+from curation.backends import Failure, Request
 from curation.sampling_plan import Work, save_plan
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
-from warehouse.ids import content_id
 from warehouse.ledger import Run
 from warehouse.parts import waiting_parts
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from curation.backends import Backend, Completion
-    from curation.models import ModelReference
-    from curation.prompts import Template
+    from curation.configurations import Configuration
     from warehouse.store import LongRun, Store
 
 _WINDOW = 1_024
 _CHECKPOINT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """A sampling configuration: what samples, pass@k and difficulty belong to."""
-
-    model: ModelReference
-    template: Template
-    decoding: Decoding
-
-    @property
-    def model_id(self) -> uuid.UUID:
-        """Id in ``models``: the content of the model's files."""
-        return content_id("model", self.model.digest)
-
-    @property
-    def configuration_id(self) -> uuid.UUID:
-        """Id in ``configurations``."""
-        return content_id("configuration", self.model_id, self.template.prompt_id, self._decoding_json)
-
-    @property
-    def _decoding_json(self) -> str:
-        return json.dumps(asdict(self.decoding), sort_keys=True)
-
-    def rows(self, run_id: uuid.UUID) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Rows of ``models``, ``prompts`` and ``configurations``."""
-        run = {"run_id": str(run_id)}
-        prompt_id = str(self.template.prompt_id)
-        yield (
-            "models",
-            {
-                "model_id": str(self.model_id),
-                "name": self.model.name,
-                "digest": self.model.digest,
-                "path": str(self.model.path),
-                **run,
-            },
-        )
-        yield (
-            "prompts",
-            {
-                "prompt_id": prompt_id,
-                "name": self.template.name,
-                "format": self.template.format,
-                "text": self.template.text,
-                **run,
-            },
-        )
-        yield (
-            "configurations",
-            {
-                "configuration_id": str(self.configuration_id),
-                "model_id": str(self.model_id),
-                "prompt_id": prompt_id,
-                "decoding": self._decoding_json,
-                **run,
-            },
-        )
 
 
 @dataclass(slots=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.backends import Completion, DigitLogprobs, Failure, Message
+    from curation.configurations import Configuration
     from curation.prompts import Template
-    from curation.sampling import Configuration
 
 
 def save_plan(

@@ -82,8 +82,7 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
 
 
 def _run(*arguments: str, store: Store | None = None) -> None:
-    from curation.__main__ import main
-
+    main = click.get_current_context().find_root().command
     shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
     click.secho(f"\n$ python -m curation {shown}", bold=True)
     main.main([*arguments, *(["--db", str(store.path)] if store else [])], standalone_mode=False)

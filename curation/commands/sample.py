@@ -80,9 +80,9 @@ def sample(
     Stop it when you like: finished batches are kept, and the same command goes on from there.
     """
     from curation.backends import Decoding
+    from curation.configurations import Configuration
     from curation.models import resolve
     from curation.prompts import load_template
-    from curation.sampling import Configuration
     from curation.sampling import sample as draw
 
     template = load_template(prompt)
