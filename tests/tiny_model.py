@@ -14,8 +14,8 @@ TEMPLATE = (
 CORPUS = ["tier 1 tier 2 tier 3 tier 4", "the item is what the query asks for", "another kind of item"] * 20
 
 
-def build_tokenizer() -> Any:
-    """Byte-level BPE of 400 tokens in which every digit is a token of its own."""
+def build_tokenizer(corpus: list[str], vocab_size: int, template: str, pad_token: str | None = None) -> Any:
+    """Byte-level BPE trained on `corpus`, in which no token holds two digits that the corpus keeps apart."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -23,14 +23,14 @@ def build_tokenizer() -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=400,
+        vocab_size=vocab_size,
         special_tokens=["<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.train_from_iterator(corpus, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|im_end|>", chat_template=TEMPLATE
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token=pad_token, chat_template=template
     )
 
 
@@ -39,7 +39,7 @@ def save_tiny_model(directory: Path, context: int = 4096) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
 
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(CORPUS, 400, TEMPLATE, pad_token="<|im_end|>")
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer),

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from warehouse.ledger import Run, Status
 
 
+# Seconds: longer than any transaction of ours at rest, short for somebody who waits.
+_COPY_AFTER = 5.0
+
+
 class Store:
     """A Tierwise store at `path`, with the directory of its runs beside it.
 
@@ -43,15 +47,15 @@ class Store:
         """Open read-only. An older store is migrated first.
 
         Args:
-            copy_if_held: Where another process keeps the file past all patience, read a private copy of what
-                it last committed. For runs that can go on without the file.
+            copy_if_held: Where another process keeps the file for more than a moment, read a private copy of
+                what it last committed. For runs that can go on without the file.
 
         Raises:
             TierwiseError: No store there, not a store, from a newer version, or held by another process.
         """
         self._require_file()
         try:
-            connection = self._open_current()
+            connection = self._open_current(min(patience(), _COPY_AFTER) if copy_if_held else patience())
         except StoreHeldError:
             if not copy_if_held:
                 raise
@@ -138,9 +142,9 @@ class Store:
         finally:
             connection.close()
 
-    def _open_current(self) -> duckdb.DuckDBPyConnection:
+    def _open_current(self, wait: float) -> duckdb.DuckDBPyConnection:
         while True:
-            connection = connect(self.path, read_only=True, wait=patience())
+            connection = connect(self.path, read_only=True, wait=wait)
             try:
                 with storage_failures(f"cannot read {self.path}"), _naming(self.path):
                     if is_current(stored_version(connection)):

@@ -104,7 +104,7 @@ def verify(name: str, store: Store) -> None:
 
     with store.read() as connection:
         differences = verify_split(connection, name)
-    for line in differences:
+    for line in differences[1:]:
         click.echo(line, err=True)
     if differences:
         raise TierwiseError(

@@ -15,7 +15,7 @@ pytest.importorskip("transformers")
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models
 from transformers import (
     AutoModelForCausalLM,
     MistralConfig,
@@ -27,6 +27,7 @@ from curation.backends import TIER_DIGITS, Completion, Decoding, Failure, Messag
 from curation.backends.decoding import NUCLEUS_CANDIDATES, sample_tokens
 from curation.backends.transformers import TransformersBackend
 from curation.models import resolve
+from tests.tiny_model import build_tokenizer
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -65,21 +66,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def build_tokenizer() -> Any:
-    """Byte-level BPE in which ``3`` and `` 3`` are tokens and no token holds two digits."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=340,
-        special_tokens=["<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", chat_template=TEMPLATE)
-
-
 def digit_token(tokenizer: Any, space: str, digit: str) -> int:
     token: int = tokenizer.get_vocab()[space.replace(" ", "Ġ") + digit]
     return token
@@ -87,7 +73,8 @@ def digit_token(tokenizer: Any, space: str, digit: str) -> int:
 
 def save_model(directory: Path, config_class: Any, **settings: Any) -> Path:
     """A random model that likes to emit digits, of either family, and now and then to stop."""
-    tokenizer = build_tokenizer()
+    # ``3`` and `` 3`` are tokens, and no token holds two digits.
+    tokenizer = build_tokenizer(CORPUS, 340, TEMPLATE)
     torch.manual_seed(0)
     config = config_class(
         vocab_size=len(tokenizer),
@@ -407,7 +394,7 @@ def test_running_out_of_memory_halves_the_batch(qwen: Path) -> None:
 
 def test_a_tokenizer_without_chat_template_is_refused(qwen: Path, tmp_path: Path) -> None:
     AutoModelForCausalLM.from_pretrained(qwen).save_pretrained(tmp_path)
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(CORPUS, 340, TEMPLATE)
     tokenizer.chat_template = None
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(TierwiseError, match="no chat template"):
