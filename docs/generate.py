@@ -20,7 +20,7 @@ def command_reference() -> str:
     sections = ["# Commands\n\nGenerated from `--help` by `make docs`."]
     for name, group in (("python -m warehouse", warehouse), ("python -m curation", curation)):
         sections.append(f"## {name}")
-        sections += _sections(name, group)
+        sections += _sections(group, group.make_context(name, [], resilient_parsing=True))
     return "\n\n".join(sections) + "\n"
 
 
@@ -33,16 +33,16 @@ def dictionary() -> str:
             return data_dictionary(connection)
 
 
-def _sections(path: str, group: click.Group) -> list[str]:
+def _sections(group: click.Group, parent: click.Context) -> list[str]:
     found = []
     for name, command in sorted(group.commands.items()):
+        context = click.Context(
+            command, parent=parent, info_name=name, terminal_width=110, max_content_width=110
+        )
         if isinstance(command, click.Group):
-            found += _sections(f"{path} {name}", command)
+            found += _sections(command, context)
         else:
-            context = click.Context(
-                command, info_name=f"{path} {name}", terminal_width=110, max_content_width=110
-            )
-            found.append(f"### {path} {name}\n\n```\n{command.get_help(context)}\n```")
+            found.append(f"### {context.command_path}\n\n```\n{command.get_help(context)}\n```")
     return found
 
 
