@@ -80,7 +80,9 @@ class _Staging:
         table = open_table(path, delimiter)
         missing = [column for column in self.source.columns if column not in table.columns]
         if missing:
-            hint = "; is the delimiter right (--delimiter)?" if len(table.columns) == 1 else ""
+            hint = (
+                "; is that the right delimiter (ingest table --delimiter)?" if len(table.columns) == 1 else ""
+            )
             raise TierwiseError(
                 f"{path}: no column {', '.join(missing)}; columns seen: {', '.join(table.columns)[:300]}{hint}"
             )
