@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import TierwiseError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from curation.prompts import Template
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """A model, a prompt template, and how to decode."""
 
@@ -28,12 +29,12 @@ class Configuration:
     template: Template
     decoding: Decoding
 
-    @property
+    @cached_property
     def model_id(self) -> uuid.UUID:
         """Id in ``models``: the content of the model's files."""
         return content_id("model", self.model.digest)
 
-    @property
+    @cached_property
     def configuration_id(self) -> uuid.UUID:
         """Id in ``configurations``."""
         return content_id("configuration", self.model_id, self.template.prompt_id, self._decoding_json)

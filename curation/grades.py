@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.grading import GRADER_VERSION, grade
+from warehouse.ddl import sql_text
 from warehouse.ids import content_id
 from warehouse.ledger import Run
 
@@ -62,7 +63,7 @@ def grade_samples(
         ungraded = Path(directory) / "ungraded.parquet"
         with store.read() as connection:
             row = connection.execute(
-                f"COPY ({_UNGRADED}) TO '{str(ungraded).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)"
+                f"COPY ({_UNGRADED}) TO {sql_text(ungraded)} (FORMAT parquet)"
             ).fetchone()
         total = int(row[0]) if row else 0
         if not total:

@@ -7,6 +7,8 @@ patterns, tried in order; the first that matches decides.
 
 from __future__ import annotations
 
+from warehouse.ddl import sql_text
+
 KINDS = ("plain", "negation", "alternative", "question", "knowledge")
 
 _ENGLISH: tuple[tuple[str, str], ...] = (
@@ -55,11 +57,7 @@ def sql_query_kind(text: str, locale: str) -> str:
     for language, rules in _RULES.items():
         markets = ", ".join(f"'{name}'" for name, spoken in _LANGUAGES.items() if spoken == language)
         kinds = " ".join(
-            f"WHEN regexp_matches({text}, {_quoted(pattern)}, 'i') THEN '{kind}'" for kind, pattern in rules
+            f"WHEN regexp_matches({text}, {sql_text(pattern)}, 'i') THEN '{kind}'" for kind, pattern in rules
         )
         branches.append(f"WHEN {market} IN ({markets}) THEN CASE {kinds} ELSE 'plain' END")
     return f"CASE {' '.join(branches)} ELSE 'plain' END"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

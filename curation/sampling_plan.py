@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from curation.grading import parse
-from curation.prompts import messages_json, prompt_hash
+from curation.prompts import prompt_hash, rendered_prompt_row
 from curation.selection import selected_pairs
+from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
 from warehouse.ids import content_id
 from warehouse.parts import waiting_parts
@@ -73,7 +74,7 @@ def save_plan(
                 WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
             ) f ON f.pair_id = p.pair_id
             ORDER BY p.pair_id
-        ) TO '{str(target).replace("'", "''")}' (FORMAT parquet)
+        ) TO {sql_text(target)} (FORMAT parquet)
         """
     )
     return pairs
@@ -91,14 +92,9 @@ class Task:
 
     def prompt_row(self, configuration: Configuration, run_id: str) -> dict[str, Any]:
         """Row of ``rendered_prompts``."""
-        return {
-            "prompt_hash": self.prompt_hash,
-            "pair_id": self.pair_id,
-            "prompt_id": str(configuration.template.prompt_id),
-            "item_version_id": self.item_version_id,
-            "messages": messages_json(self.messages),
-            "run_id": run_id,
-        }
+        return rendered_prompt_row(
+            self.messages, self.pair_id, self.item_version_id, configuration.template.prompt_id, run_id
+        )
 
     def failure_row(self, failure: Failure, configuration: Configuration, run_id: str) -> dict[str, Any]:
         """Row of ``sample_failures``."""
@@ -208,6 +204,6 @@ def _with_parts(table: str, columns: str, runs: Path) -> str:
     parts = waiting_parts(runs, table)
     if not parts:
         return stored
-    listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
+    listed = ", ".join(map(sql_text, parts))
     cast = ", ".join(f"CAST({c} AS UUID) AS {c}" if c != "sample_index" else c for c in columns.split(", "))
     return f"{stored} UNION ALL SELECT {cast} FROM read_parquet([{listed}])"

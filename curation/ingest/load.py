@@ -15,6 +15,7 @@ from curation.ingest.files import Reject, open_table
 from curation.ingest.sources import Cells
 from curation.kinds import sql_query_kind
 from curation.resolution import resolve_tiers, sql_resolved, sql_standing
+from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
@@ -190,7 +191,7 @@ def _rejects_schema() -> pa.Schema:
 
 def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, directory: Path) -> dict[str, Any]:
     known = {"run": run.run_id, "source": source}
-    texts = f"read_parquet('{_quoted(directory)}/judged.parquet')"
+    texts = f"read_parquet({sql_text(directory / 'judged.parquet')})"
     _stage(connection, source, texts)
     new = {
         "queries": _add_queries(connection, run, texts),
@@ -211,7 +212,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
         "rejects",
         f"SELECT *, {sql_content_id('reject', '$source', 'reason', 'raw', 'occurrence')} AS reject_id, "
         "$source AS source, $run::UUID AS run_id FROM (SELECT *, row_number() OVER (PARTITION BY reason, raw) "
-        f"AS occurrence FROM read_parquet('{_quoted(directory)}/rejects.parquet'))",
+        f"AS occurrence FROM read_parquet({sql_text(directory / 'rejects.parquet')}))",
         known,
     )
     queries, total, repeats = connection.execute(
@@ -392,7 +393,3 @@ def _update_pairs(connection: duckdb.DuckDBPyConnection) -> int:
 def _shown(path: Path) -> str:
     # A file name may hold bytes that are no text.
     return os.fsencode(path).decode(errors="replace")
-
-
-def _quoted(directory: Path) -> str:
-    return str(directory).replace("'", "''")

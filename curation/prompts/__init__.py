@@ -125,6 +125,24 @@ def prompt_hash(messages: tuple[Message, ...]) -> uuid.UUID:
     return content_id("rendered prompt", messages_json(messages))
 
 
+def rendered_prompt_row(
+    messages: tuple[Message, ...],
+    pair_id: str,
+    item_version_id: str,
+    prompt_id: uuid.UUID,
+    run_id: str,
+) -> dict[str, str]:
+    """Row of ``rendered_prompts``."""
+    return {
+        "prompt_hash": str(prompt_hash(messages)),
+        "pair_id": pair_id,
+        "prompt_id": str(prompt_id),
+        "item_version_id": item_version_id,
+        "messages": messages_json(messages),
+        "run_id": run_id,
+    }
+
+
 def _cut(text: str, characters: int) -> str:
     if len(text) <= characters:
         return text

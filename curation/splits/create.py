@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
-from curation.prompts import DEFAULT_TEMPLATE, load_template, messages_json, parse_template, prompt_hash
+from curation.prompts import DEFAULT_TEMPLATE, load_template, parse_template, rendered_prompt_row
 from curation.selection import selected_pairs
 from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
 from curation.splits.draw import draw_queries
@@ -185,16 +185,7 @@ def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, configurati
     rendered = []
     for pair_id, version, query, title, description, brand, price in missing:
         messages = template.render(query, title, description=description, brand=brand, price=price)
-        rendered.append(
-            {
-                "prompt_hash": str(prompt_hash(messages)),
-                "pair_id": pair_id,
-                "prompt_id": prompt_id,
-                "item_version_id": version,
-                "messages": messages_json(messages),
-                "run_id": str(run.run_id),
-            }
-        )
+        rendered.append(rendered_prompt_row(messages, pair_id, version, template.prompt_id, str(run.run_id)))
     connection.register("rendered", pa.Table.from_pylist(rendered))
     insert_new(connection, "rendered_prompts", "SELECT * FROM rendered")
     connection.unregister("rendered")
