@@ -110,9 +110,14 @@ class Task:
         """Row of ``samples``."""
         form = configuration.template.format
         verdict = parse(completion.text, form)
-        emitted = {digit.offset: digit.logprobs for digit in completion.digits}
         # Answer-first emits its tier as the first token, whatever the text turns out to say.
-        logprobs = completion.first if form == "answer-first" else emitted.get(verdict.offset or 0)
+        if form == "answer-first":
+            logprobs: DigitLogprobs | None = completion.first
+        else:
+            at_verdict = (
+                d.logprobs for d in completion.digits if verdict.tier and d.offset == verdict.offset
+            )
+            logprobs = next(at_verdict, None)
         index = self.indices[completion.stream]
         return {
             "sample_id": str(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.backends import Completion, Decoding, EmittedDigit
+from curation.configurations import Configuration
+from curation.models import ModelReference
+from curation.prompts import load_template
+from curation.sampling_plan import Task
 from tests.curation.conftest import MAPPING, RunCommand, RunProcess, rows
 
 if TYPE_CHECKING:
@@ -90,6 +96,27 @@ def test_tier_probabilities_are_those_where_the_tier_is_emitted(
     command(*sample(tiny_model, judged, "--n", "4", "--prompt", "reason-first", "--max-tokens", "40"))
     found = rows(command, judged, "SELECT tier, tier_probs FROM samples")
     assert all(row["tier"] is not None or row["tier_probs"] is None for row in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "tier", "expected"),
+    [
+        ("3 things are asked for.", 0, None, None),
+        ("It fits.\nTier: 3", 15, 3, [0.1, 0.2, 0.3, 0.4]),
+        ("It fits.\nTier: Related", 0, 3, None),
+    ],
+)
+def test_a_digit_that_is_no_verdict_gives_no_tier_probabilities(
+    text: str, offset: int, tier: int | None, expected: list[float] | None
+) -> None:
+    logprobs = (math.log(0.1), math.log(0.2), math.log(0.3), math.log(0.4))
+    task = Task("pair", "version", "hash", (), {7: 0})
+    completion = Completion("pair", 7, text, "stop", 9, 4, logprobs, (EmittedDigit(offset, logprobs),))
+    reference = ModelReference("tiny", Path("tiny"), "digest", 4096)
+    configuration = Configuration(reference, load_template("reason-first"), Decoding())
+    row = task.sample_row(completion, configuration, "run")
+    assert row["tier"] == tier
+    assert row["tier_probs"] == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_dry_run_writes_nothing(command: RunCommand, judged: Path, tiny_model: Path) -> None:
