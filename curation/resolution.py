@@ -8,6 +8,7 @@ The rule, in order:
 3. Otherwise each votes with its confidence (1 where unknown). A tier with at least 60 % of the votes is the
    pair's. Below that the pair has no tier: it is a conflict, listed in the view ``conflicts``, and stays out
    of samples and splits until a person decides.
+4. A pair whose item was taken down has no tier.
 
 60 % lets a sure judgment overrule a doubtful one (0.8 against 0.4) and never decides between equals. A pair's
 confidence is the summed confidence behind its tier over the number of standing judgments.
@@ -59,7 +60,8 @@ def sql_resolved(pairs: str) -> str:
                 max((votes, tier, strongest[2][3], strongest[2][4])) AS leader, min(earliest) AS earliest
             FROM backing GROUP BY pair_id
         ), outcome AS (
-            SELECT *, tiers = 1 OR (total > 0 AND leader[1] >= round({MAJORITY} * total, 9)) AS decided FROM totals
+            SELECT *, pair_id NOT IN (SELECT pair_id FROM pairs SEMI JOIN tombstones USING (item_id))
+                AND (tiers = 1 OR (total > 0 AND leader[1] >= round({MAJORITY} * total, 9))) AS decided FROM totals
         )
         SELECT pair_id,
             CASE WHEN decided THEN leader[2] END AS tier,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from warehouse.errors import TierwiseError
 from warehouse.ledger import utc_now
-from warehouse.schema import SCHEMA_VERSION, TABLES
+from warehouse.schema import SCHEMA_VERSION, TABLE_BY_NAME, TABLES
 from warehouse.transactions import transaction
 from warehouse.version import code_version
 from warehouse.views import MACROS, VIEWS
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     import duckdb
 
-MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {}
+
+def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("ALTER TABLE queries ADD COLUMN IF NOT EXISTS intent VARCHAR")
+    connection.execute("ALTER TABLE judgments ADD COLUMN IF NOT EXISTS reason VARCHAR")
+    for name in ("tombstones",):
+        _execute_all(connection, TABLE_BY_NAME[name].ddl())
+
+
+MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _to_version_2}
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 
 # Any database may have a table `schema_versions`; no other has these three.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from warehouse.ddl import Column, Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _id(name: str, comment: str) -> Column:
@@ -67,6 +67,12 @@ TABLES: tuple[Table, ...] = (
             Column("text", "VARCHAR", "Query as the source has it."),
             Column("locale", "VARCHAR", "Locale as the source has it, such as us."),
             Column("kind", "VARCHAR", "plain, negation, alternative, question or knowledge."),
+            Column(
+                "intent",
+                "VARCHAR",
+                "What wordings of one need have in common, where the source says so. Splits keep it in one role.",
+                required=False,
+            ),
             _RUN,
         ),
     ),
@@ -149,6 +155,23 @@ TABLES: tuple[Table, ...] = (
             ),
             Column("judged_by", "VARCHAR", "Person or process that judged.", required=False),
             Column("judged_at", "TIMESTAMP", "When it was judged.", required=False),
+            Column(
+                "reason",
+                "VARCHAR",
+                "Why: in the judge's words, or the derivation of a generated label.",
+                required=False,
+            ),
+            _RUN,
+        ),
+    ),
+    Table(
+        "tombstones",
+        "Items whose text was taken down. The text is gone from every table and is refused when it comes again.",
+        ("item_id",),
+        (
+            _id("item_id", "Item."),
+            Column("reason", "VARCHAR", "Why it was taken down."),
+            Column("taken_down_at", "TIMESTAMP", "When."),
             _RUN,
         ),
     ),

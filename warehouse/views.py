@@ -70,7 +70,7 @@ VIEWS: tuple[View, ...] = (
         "SELECT p.pair_id, q.text AS query, v.title, list(j.tier ORDER BY j.tier) AS tiers, "
         "list(j.confidence ORDER BY j.tier) AS confidences, list(j.source ORDER BY j.tier) AS sources "
         "FROM pairs p JOIN (SELECT j.* FROM judgments j JOIN runs USING (run_id) "
-        "SEMI JOIN (SELECT pair_id FROM pairs WHERE tier IS NULL) USING (pair_id) "
+        "SEMI JOIN (SELECT pair_id FROM pairs ANTI JOIN tombstones USING (item_id) WHERE tier IS NULL) USING (pair_id) "
         # The newest judgment of a source row stands; the others are history.
         "QUALIFY row_number() OVER (PARTITION BY j.pair_id, j.source, j.source_key "
         "ORDER BY coalesce(j.judged_at, started_at) DESC, started_at DESC, j.judgment_id) = 1) j USING (pair_id) "
@@ -96,7 +96,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "pair_overview",
         "Pairs with query, item and the difficulty under the newest configuration.",
-        "SELECT p.pair_id, p.query_id, p.item_id, p.item_version_id, q.text AS query, q.locale, q.kind, "
+        "SELECT p.pair_id, p.query_id, p.item_id, p.item_version_id, q.text AS query, q.locale, q.kind, q.intent, "
         "v.title, v.description, v.brand, p.tier, p.confidence, p.source, p.weight, "
         "d.configuration_id, d.n, d.c, d.pass_1, d.pass_n, d.solve_rate, d.band "
         "FROM pairs p JOIN queries q USING (query_id) "
@@ -106,11 +106,20 @@ VIEWS: tuple[View, ...] = (
         (
             *_of("pairs", "pair_id", "query_id", "item_id", "item_version_id"),
             ("query", "Query text."),
-            *_of("queries", "locale", "kind"),
+            *_of("queries", "locale", "kind", "intent"),
             *_of("item_versions", "title", "description", "brand"),
             *_of("pairs", "tier", "confidence", "source", "weight"),
             *_of("difficulty", "configuration_id", "n", "c", "pass_1", "pass_n", "solve_rate", "band"),
         ),
+    ),
+    View(
+        "split_queries",
+        "Queries that a split holds, by themselves or by another wording of their intent.",
+        "SELECT DISTINCT m.split, s.role, q.query_id FROM (SELECT DISTINCT split, query_id FROM split_members) m "
+        "JOIN splits s USING (split) JOIN queries h ON h.query_id = m.query_id "
+        "JOIN queries q ON coalesce(q.intent, CAST(q.query_id AS VARCHAR)) = "
+        "coalesce(h.intent, CAST(h.query_id AS VARCHAR))",
+        (*_of("splits", "split", "role"), *_of("queries", "query_id")),
     ),
     View(
         "sample_votes",

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 _TIERS = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1"
-_OTHER_ROLES = (
-    "query_id NOT IN (SELECT query_id FROM split_members JOIN splits USING (split) WHERE role <> '{0}')"
-)
+_OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> '{0}')"
 
 
 @click.command()

@@ -43,7 +43,7 @@ def crowdflower(paths: tuple[Path, ...], store: Store, as_json: bool) -> None:
     multiple=True,
     metavar="FIELD=COLUMN…",
     help="Which column holds which field: query, title, label, and where there are any description, item_id, "
-    "brand, price, weight, judged_at, locale.",
+    "brand, price, attributes (a JSON object), weight, judged_at, judged_by, reason, intent, locale.",
 )
 @click.option(
     "--tiers",

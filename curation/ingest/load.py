@@ -143,7 +143,12 @@ def _judged_table(file: str, first_row: int, lines: list[int], fields: Fields) -
         "locale": [locale or DEFAULT_LOCALE for locale in fields.get("locale") or unknown],
         "raw": raw,
         "cleaned": [text and (None if cleaned[text] == text else cleaned[text]) for text in raw],
-        "attributes": [price and json.dumps({"price": price}) for price in fields.get("price") or unknown],
+        "attributes": [
+            _attributes_json(own, price)
+            for own, price in zip(
+                fields.get("attributes") or unknown, fields.get("price") or unknown, strict=True
+            )
+        ],
     }
     schema = _judged_schema()
     arrays = [
@@ -151,6 +156,11 @@ def _judged_table(file: str, first_row: int, lines: list[int], fields: Fields) -
         for name, kind in zip(schema.names, schema.types, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _attributes_json(own: dict[str, Any] | None, price: str | None) -> str | None:
+    attributes = (own or {}) | ({"price": price} if price else {})
+    return json.dumps(attributes, ensure_ascii=False) if attributes else None
 
 
 def _rejects_table(file: str, rejects: Sequence[Reject]) -> pa.Table:
@@ -174,6 +184,9 @@ def _judged_schema() -> pa.Schema:
         "brand",
         "attributes",
         "source_item_id",
+        "judged_by",
+        "reason",
+        "intent",
     )
     return pa.schema(
         [(name, pa.string()) for name in texts]
@@ -200,7 +213,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
             connection,
             "judgments",
             "SELECT DISTINCT ON (judgment_id) judgment_id, pair_id, item_version_id, tier, confidence, "
-            "$source AS source, file AS source_file, line AS source_row, source_key, judged_at, "
+            "$source AS source, file AS source_file, line AS source_row, source_key, judged_by, judged_at, reason, "
             "$run::UUID AS run_id FROM staged ORDER BY judgment_id, row",
             known,
         ),
@@ -253,7 +266,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, source: str, texts: str) -> No
         WITH identified AS (
             SELECT *, {sql_content_id("query", "query", "locale")} AS query_id, {item} AS item_id FROM {texts}
         )
-        SELECT row, file, line, source_key, tier, confidence, weight, judged_at, query_id, item_id,
+        SELECT row, file, line, source_key, tier, confidence, weight, judged_by, judged_at, reason, query_id, item_id,
             {sql_content_id("pair", "query_id", "item_id")} AS pair_id,
             {sql_content_id("item version", "item_id", "title", "raw", "brand", "attributes")} AS item_version_id
         FROM identified
@@ -314,7 +327,8 @@ def _add_queries(connection: duckdb.DuckDBPyConnection, run: Run, texts: str) ->
         WITH incoming AS (
             SELECT query_id, min(row) AS row FROM staged ANTI JOIN queries USING (query_id) GROUP BY query_id
         )
-        SELECT query_id, query AS text, locale, {sql_query_kind("query", "locale")} AS kind, $run::UUID AS run_id
+        SELECT query_id, query AS text, locale, {sql_query_kind("query", "locale")} AS kind, intent,
+            $run::UUID AS run_id
         FROM {texts} JOIN incoming USING (row)
         """,
         {"run": run.run_id},

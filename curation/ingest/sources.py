@@ -6,6 +6,7 @@ is done by column and once for each distinct text, so that a million rows take s
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,8 +26,8 @@ _LARGEST_DEVIATION = 1.5
 
 Fields = dict[str, "list[Any]"]
 """Judged rows by field: query, title and tier (1 to 4); where there are any description (raw), locale,
-source_item_id, brand, price, confidence, weight, judged_at (UTC, without zone) and source_key. No values at all
-or None: unknown."""
+source_item_id, brand, price, attributes (a dict), confidence, weight, judged_at (UTC, without zone), judged_by,
+reason, intent and source_key. No values at all or None: unknown."""
 
 
 @dataclass(slots=True)
@@ -151,8 +152,12 @@ class MappedTable:
         "item_id",
         "brand",
         "price",
+        "attributes",
         "weight",
         "judged_at",
+        "judged_by",
+        "reason",
+        "intent",
         "locale",
     )
     REQUIRED = ("query", "title", "label")
@@ -198,8 +203,12 @@ class MappedTable:
             "source_item_id": cells.converted(column("item_id"), "item_id", str),
             "brand": cells.optional(column("brand")),
             "price": cells.converted(column("price"), "price", str),
+            "attributes": cells.converted(column("attributes"), "attributes", _attributes),
             "weight": cells.converted(column("weight"), "weight", _number),
             "judged_at": cells.converted(column("judged_at"), "judged_at", _time),
+            "judged_by": cells.converted(column("judged_by"), "judged_by", str),
+            "reason": cells.optional(column("reason")),
+            "intent": cells.converted(column("intent"), "intent", str),
         }
 
 
@@ -234,6 +243,16 @@ def _number(text: str) -> float:
     if not math.isfinite(number) or number < 0:
         raise ValueError("not a number ≥ 0")
     return number
+
+
+def _attributes(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
 
 
 def _time(text: str) -> datetime:

@@ -12,7 +12,7 @@ from curation.grades import CURRENT_GRADES
 from curation.prompts import DEFAULT_TEMPLATE, load_template, parse_template, rendered_prompt_row
 from curation.selection import selected_pairs
 from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
-from curation.splits.draw import draw_queries
+from curation.splits.draw import draw_needs
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_new
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Role = Literal["train", "calibration", "eval"]
 
+# What a split never takes apart: wordings of one intent where the source names it, else the query.
+_NEED = "coalesce(q.intent, CAST(q.query_id AS VARCHAR))"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -34,8 +36,8 @@ class Recipe:
     Attributes:
         name: Name, to which the version is added.
         where: SQL condition over ``pair_overview``; None takes every pair with a tier.
-        size: Pairs wanted. Queries stay whole, so it is met from below. None takes all.
-        role: What the split is for. Splits of different roles never share a query.
+        size: Pairs wanted. Queries and intents stay whole, so it is met from below. None takes all.
+        role: What the split is for. Splits of different roles never share a query or an intent.
         seed: Which queries, where `size` leaves a choice.
     """
 
@@ -52,8 +54,8 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
     If the newest version holds exactly the same, that one is returned and nothing is written.
 
     Raises:
-        TierwiseError: A bad name, a bad or empty selection, or a query (or an item text for an equal query
-            text) that a split of another role holds.
+        TierwiseError: A bad name, a bad or empty selection, or a query (or its intent, or an item text for an
+            equal query text) that a split of another role holds.
     """
     if not _NAME.fullmatch(recipe.name) or re.search(r"_v\d+$", recipe.name):
         raise TierwiseError(
@@ -118,20 +120,18 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
     if recipe.size is None:
         return
     counts = connection.execute(
-        "SELECT CAST(p.query_id AS VARCHAR), p.tier, q.kind, count(*) FROM pairs p JOIN queries q USING (query_id) "
+        f"SELECT {_NEED} AS need, p.tier, q.kind, count(*) FROM pairs p JOIN queries q USING (query_id) "
         "SEMI JOIN selected USING (pair_id) GROUP BY ALL"
     ).fetchall()
-    chosen = draw_queries(
-        ((query, (tier, kind), n) for query, tier, kind, n in counts), recipe.size, recipe.seed
-    )
+    chosen = draw_needs(((need, (tier, kind), n) for need, tier, kind, n in counts), recipe.size, recipe.seed)
     if not chosen:
         raise TierwiseError(
             f"--size {recipe.size}: queries stay whole, and every query here has more pairs than that"
         )
-    connection.execute("CREATE TEMP TABLE chosen (query_id UUID)")
-    connection.execute("INSERT INTO chosen SELECT unnest($queries)::UUID", {"queries": sorted(chosen)})
     connection.execute(
-        "DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM pairs SEMI JOIN chosen USING (query_id))"
+        "DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM pairs JOIN queries q USING (query_id) "
+        f"WHERE {_NEED} IN (SELECT unnest($needs)))",
+        {"needs": sorted(chosen)},
     )
 
 
@@ -247,16 +247,18 @@ def _refuse_leaks(connection: duckdb.DuckDBPyConnection, role: Role) -> None:
     """Refuse what a split of another role holds already, made before or after makes no difference.
 
     Raises:
-        TierwiseError: A shared query, or an equal item text for an equal query text.
+        TierwiseError: A shared query or intent, or an equal item text for an equal query text.
     """
     leaks = connection.execute(
-        """
-        WITH mine AS (SELECT m.*, q.text AS query FROM new_split_members m JOIN queries q USING (query_id)),
-        theirs AS (
-            SELECT m.split, s.role, m.query_id, m.item_version_id, q.text AS query FROM split_members m
-            JOIN splits s USING (split) JOIN queries q ON q.query_id = m.query_id WHERE s.role <> $role
+        f"""
+        WITH mine AS (
+            SELECT m.*, q.text AS query, {_NEED} AS need FROM new_split_members m JOIN queries q USING (query_id)
+        ), theirs AS (
+            SELECT m.split, s.role, m.query_id, m.item_version_id, q.text AS query, {_NEED} AS need
+            FROM split_members m JOIN splits s USING (split) JOIN queries q ON q.query_id = m.query_id
+            WHERE s.role <> $role
         )
-        SELECT split, role, query FROM mine JOIN theirs USING (query_id, query)
+        SELECT split, role, mine.query FROM mine JOIN theirs USING (need)
         UNION
         SELECT split, role, mine.query FROM mine JOIN theirs ON mine.query = theirs.query
         JOIN item_versions a ON a.item_version_id = mine.item_version_id
@@ -270,6 +272,7 @@ def _refuse_leaks(connection: duckdb.DuckDBPyConnection, role: Role) -> None:
         split, other, query = leaks[0]
         queries = len({leak[2] for leak in leaks})
         raise TierwiseError(
-            f"{queries} queries stand in splits of another role already, such as {query!r} in {split} ({other}); leave "
-            f"them out: --where \"query_id NOT IN (SELECT query_id FROM split_members WHERE split = '{split}')\""
+            f"{queries} queries stand in splits of another role already, such as {query!r} in {split} ({other}), by "
+            'themselves or by their intent; leave them out: --where "query_id NOT IN (SELECT query_id FROM '
+            f"split_queries WHERE role <> '{role}')\""
         )

@@ -1,4 +1,4 @@
-"""Drawing whole queries, so that tiers and kinds keep their shares."""
+"""Drawing whole queries or intents, so that tiers and kinds keep their shares."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ Stratum = tuple[int, str]
 """Tier and kind."""
 
 
-def draw_queries(counts: Iterable[tuple[str, Stratum, int]], size: int, seed: int) -> set[str]:
-    """Choose whole queries that hold at most `size` pairs together and mirror the shares of the strata.
+def draw_needs(counts: Iterable[tuple[str, Stratum, int]], size: int, seed: int) -> set[str]:
+    """Choose whole needs that hold at most `size` pairs together and mirror the shares of the strata.
 
-    Queries are looked at in an order fixed by `seed`. One is taken if it fits and brings the counts of the
-    strata nearer to their targets (squared distance over target, as in a chi-square).
+    A need is an intent with all its wordings, or a query without one. Needs are looked at in an order fixed by
+    `seed`. One is taken if it fits and brings the counts of the strata nearer to their targets (squared distance
+    over target, as in a chi-square).
 
     Args:
-        counts: Query, stratum and how many pairs the query has in it.
+        counts: Need, stratum and how many pairs the need has in it.
         size: Pairs wanted.
-        seed: Other seeds draw other queries.
+        seed: Other seeds draw other needs.
 
     Returns:
-        The queries chosen; none if every query alone holds more than `size` pairs.
+        The needs chosen; none if each alone holds more than `size` pairs.
     """
-    by_query: defaultdict[str, Counter[Stratum]] = defaultdict(Counter)
+    by_need: defaultdict[str, Counter[Stratum]] = defaultdict(Counter)
     population: Counter[Stratum] = Counter()
-    for query, stratum, pairs in counts:
-        by_query[query][stratum] += pairs
+    for need, stratum, pairs in counts:
+        by_need[need][stratum] += pairs
         population[stratum] += pairs
     total = population.total()
     if total <= size:
-        return set(by_query)
+        return set(by_need)
     target = {stratum: pairs * size / total for stratum, pairs in population.items()}
     drawn: Counter[Stratum] = Counter()
     chosen: set[str] = set()
     held = 0
-    for query in sorted(by_query, key=lambda q: hashlib.sha256(f"{seed}:{q}".encode()).digest()):
-        strata = by_query[query]
+    for need in sorted(by_need, key=lambda n: hashlib.sha256(f"{seed}:{n}".encode()).digest()):
+        strata = by_need[need]
         pairs = strata.total()
         if held + pairs > size:
             continue
@@ -49,7 +50,7 @@ def draw_queries(counts: Iterable[tuple[str, Stratum, int]], size: int, seed: in
             for s, added in strata.items()
         )
         if gain > 0:
-            chosen.add(query)
+            chosen.add(need)
             drawn.update(strata)
             held += pairs
     return chosen

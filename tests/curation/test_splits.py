@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.splits.draw import Stratum, draw_queries
+from curation.splits.draw import Stratum, draw_needs
 from tests.curation.conftest import RunCommand, rows
 
 if TYPE_CHECKING:
@@ -99,6 +99,36 @@ def test_an_equal_item_under_an_equal_query_text_of_another_locale_is_refused(
     create(command, store, "first", "--where", "query = 'shelf 3' AND locale = 'us'")
     told = create(command, store, "second", "--role", "eval", "--where", "locale = 'uk'", code=1)
     assert "'shelf 3' in first_v1" in told
+
+
+def test_wordings_of_one_intent_stay_in_one_role(command: RunCommand, tmp_path: Path) -> None:
+    db = tmp_path / "db"
+    judged = tmp_path / "judged.csv"
+    lines = ["query,title,label,intent"]
+    for need in range(20):
+        for wording in "abc":
+            lines += [
+                f"{wording} {need},item {item} of {need},{item % 4 + 1},{need if need else ''}"
+                for item in range(4)
+            ]
+    judged.write_text("\n".join(lines) + "\n")
+    fields = [f"{name}={name}" for name in ("title", "label", "intent")]
+    command("curation", "ingest", "table", judged, "--map", "query=query", *fields, "--db", db)
+    create(command, db, "held", "--role", "eval", "--size", "100")
+    needs = "SELECT intent, count(*) AS n FROM split_members JOIN queries USING (query_id) GROUP BY 1"
+    assert {row["n"] for row in rows(command, db, needs) if row["intent"]} == {12}
+
+    told = create(command, db, "rest", "--where", "query LIKE 'a %'", code=1)
+    assert "by their intent" in told
+    # As the message says.
+    left = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
+    assert left in told
+    create(command, db, "rest", "--where", left)
+    roles = (
+        "SELECT count(DISTINCT role) AS roles FROM split_members JOIN splits USING (split) "
+        "JOIN queries USING (query_id) WHERE intent IS NOT NULL GROUP BY intent"
+    )
+    assert {row["roles"] for row in rows(command, db, roles)} == {1}
 
 
 def test_gold_that_changes_leaves_the_frozen_split_whole(
@@ -195,17 +225,17 @@ def test_drawn_queries_never_hold_more_than_asked_for(
     queries: dict[str, dict[Stratum, int]], size: int, seed: int
 ) -> None:
     counts = [(query, stratum, n) for query, by in queries.items() for stratum, n in by.items()]
-    chosen = draw_queries(counts, size, seed)
+    chosen = draw_needs(counts, size, seed)
     held = sum(n for query, _, n in counts if query in chosen)
     total = sum(n for _, _, n in counts)
     assert held == total if total <= size else held <= size
-    assert draw_queries(reversed(counts), size, seed) == chosen
+    assert draw_needs(reversed(counts), size, seed) == chosen
 
 
 def test_drawn_queries_mirror_the_shares_of_tiers() -> None:
     # Half of the queries hold tier 4 alone, half tier 1 alone.
     counts = [(f"q{i}", ((4, "plain") if i % 2 else (1, "plain")), 5) for i in range(200)]
-    chosen = draw_queries(counts, 300, seed=1)
+    chosen = draw_needs(counts, 300, seed=1)
     by_tier = Counter(stratum[0] for query, stratum, _ in counts if query in chosen)
     assert by_tier == {4: 30, 1: 30}
-    assert chosen != draw_queries(counts, 300, seed=2)
+    assert chosen != draw_needs(counts, 300, seed=2)

@@ -1,4 +1,4 @@
-"""Older and newer stores. Version 1 is the first, so the tests define a version 2."""
+"""Older and newer stores: the steps there are, and a next version that the tests define."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
 from warehouse.locking import StoreHeldError
 from warehouse.maintenance import initialise
-from warehouse.schema import TABLE_BY_NAME, TABLES
+from warehouse.schema import SCHEMA_VERSION, TABLE_BY_NAME, TABLES
 from warehouse.store import Store
 from warehouse.views import MACROS, VIEWS
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+NEXT = SCHEMA_VERSION + 1
+
+
 def add_mood(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE queries ADD COLUMN mood VARCHAR")
     connection.execute("UPDATE queries SET mood = 'calm'")
@@ -31,14 +34,17 @@ def add_mood(connection: duckdb.DuckDBPyConnection) -> None:
 
 @pytest.fixture
 def filled(store: Store) -> Store:
-    """A version-1 store with a row."""
+    """A store of today's version with a row."""
     with store.write(Run("ingest", {})) as connection:
-        connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', uuid())")
+        connection.execute(
+            "INSERT INTO queries BY NAME SELECT uuid() AS query_id, 'q' AS text, 'us' AS locale, "
+            "'plain' AS kind, uuid() AS run_id"
+        )
     return store
 
 
 @pytest.fixture
-def version_2(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def next_version(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `filled` was made, a world in which queries have moods, and a view and a macro show them."""
     queries = TABLE_BY_NAME["queries"]
     with_mood = dataclasses.replace(
@@ -48,11 +54,11 @@ def version_2(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     moods = View("moods", "Queries by mood.", "SELECT mood FROM queries", (("mood", "Mood."),))
     shout = Macro("shout", ("text",), "louder.", "upper(text)")
-    monkeypatch.setattr(migrations, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(migrations, "SCHEMA_VERSION", NEXT)
     monkeypatch.setattr(migrations, "TABLES", tuple(with_mood if t is queries else t for t in TABLES))
     monkeypatch.setattr(migrations, "VIEWS", (*VIEWS, moods))
     monkeypatch.setattr(migrations, "MACROS", (*MACROS, shout))
-    monkeypatch.setattr(migrations, "MIGRATIONS", {2: add_mood})
+    monkeypatch.setattr(migrations, "MIGRATIONS", {NEXT: add_mood})
 
 
 def ask(store: Store, query: str) -> Any:
@@ -60,7 +66,7 @@ def ask(store: Store, query: str) -> Any:
         return connection.execute(query).fetchall()
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("next_version")
 @pytest.mark.parametrize("first", ["read", "write", "init"])
 def test_an_older_store_is_migrated_by_whoever_opens_it(filled: Store, first: str) -> None:
     if first == "read":
@@ -69,9 +75,9 @@ def test_an_older_store_is_migrated_by_whoever_opens_it(filled: Store, first: st
         with filled.write(Run("ingest", {})) as connection:
             connection.execute("UPDATE queries SET text = shout(text)")
     else:
-        assert initialise(filled)["state"] == "migrated from schema 1"
+        assert initialise(filled)["state"] == f"migrated from schema {SCHEMA_VERSION}"
         assert initialise(filled)["state"] == "was there"
-    assert ask(filled, "SELECT version FROM schema_versions ORDER BY 1") == [(1,), (2,)]
+    assert ask(filled, "SELECT version FROM schema_versions ORDER BY 1") == [(SCHEMA_VERSION,), (NEXT,)]
     assert ask(filled, "SELECT shout(mood) FROM moods") == [("CALM",)]
     assert ask(filled, "SELECT comment FROM duckdb_columns() WHERE column_name = 'mood' ORDER BY 1") == [
         ("Mood of the query.",),
@@ -83,14 +89,14 @@ def test_an_older_store_is_migrated_by_whoever_opens_it(filled: Store, first: st
     assert ask(filled, "SELECT query FROM pair_overview") == []
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("next_version")
 def test_a_new_store_starts_at_the_newest_version(tmp_path: Path) -> None:
     store = Store(tmp_path / "new.duckdb")
-    assert initialise(store) == {"store": str(store.path), "schema_version": 2, "state": "made"}
-    assert ask(store, "SELECT version FROM schema_versions") == [(2,)]
+    assert initialise(store) == {"store": str(store.path), "schema_version": NEXT, "state": "made"}
+    assert ask(store, "SELECT version FROM schema_versions") == [(NEXT,)]
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("next_version")
 @pytest.mark.parametrize("moment", ["step", "views"])
 def test_a_migration_that_fails_changes_nothing(
     filled: Store, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -101,18 +107,18 @@ def test_a_migration_that_fails_changes_nothing(
 
     with monkeypatch.context() as patched:
         if moment == "step":
-            patched.setattr(migrations, "MIGRATIONS", {2: fail})
+            patched.setattr(migrations, "MIGRATIONS", {NEXT: fail})
         else:
             patched.setattr(migrations, "code_version", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             ask(filled, "SELECT 1")
     monkeypatch.undo()
-    assert ask(filled, "SELECT version FROM schema_versions") == [(1,)]
+    assert ask(filled, "SELECT version FROM schema_versions") == [(SCHEMA_VERSION,)]
     assert "mood" not in [row[0] for row in ask(filled, "DESCRIBE queries")]
     assert ask(filled, "SELECT count(*) FROM duckdb_views() WHERE view_name = 'moods'") == [(0,)]
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("next_version")
 def test_a_held_older_store_is_migrated_in_the_private_copy(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,15 +130,42 @@ def test_a_held_older_store_is_migrated_in_the_private_copy(
         with filled.read(copy_if_held=True) as connection:
             assert connection.execute("SELECT mood FROM queries").fetchall() == [("calm",)]
     monkeypatch.undo()
-    assert ask(filled, "SELECT version FROM schema_versions") == [(1,)]
+    assert ask(filled, "SELECT version FROM schema_versions") == [(SCHEMA_VERSION,)]
 
 
 def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
     with store.write(Run("upgrade", {})) as connection:
-        connection.execute("INSERT INTO schema_versions VALUES (2, now(), 'future')")
+        connection.execute(f"INSERT INTO schema_versions VALUES ({NEXT}, now(), 'future')")
     before = store.path.read_bytes()
-    message = f"{store.path} is written by a newer Tierwise (schema 2, this one knows 1); upgrade tierwise"
-    assert one_line_error(cli("status", "--db", store.path)) == message
-    with pytest.raises(TierwiseError, match=r"newer Tierwise \(schema 2"):
+    newer = (
+        f"is written by a newer Tierwise (schema {NEXT}, this one knows {SCHEMA_VERSION}); upgrade tierwise"
+    )
+    assert one_line_error(cli("status", "--db", store.path)) == f"{store.path} {newer}"
+    with pytest.raises(TierwiseError, match=rf"newer Tierwise \(schema {NEXT}"):
         store.merge_waiting()
     assert store.path.read_bytes() == before
+
+
+def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
+    with store.write(Run("ingest", {})) as connection:
+        connection.execute(
+            "INSERT INTO queries BY NAME SELECT uuid() AS query_id, 'q' AS text, 'us' AS locale, "
+            "'plain' AS kind, uuid() AS run_id"
+        )
+        for view in VIEWS:
+            connection.execute(f"DROP VIEW {view.name}")
+        for statement in (
+            "DROP TABLE tombstones",
+            "ALTER TABLE queries DROP COLUMN intent",
+            "ALTER TABLE judgments DROP COLUMN reason",
+            "UPDATE schema_versions SET version = 1",
+        ):
+            connection.execute(statement)
+    assert initialise(store)["state"] == "migrated from schema 1"
+    assert ask(store, "SELECT text, intent FROM queries") == [("q", None)]
+    with store.read() as connection:
+        for table in TABLES:
+            columns = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
+            assert columns == {column.name: column.type for column in table.columns}
+        for view in VIEWS:
+            connection.execute(f"FROM {view.name}").fetchall()
