@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE queries ADD COLUMN IF NOT EXISTS intent VARCHAR")
+    connection.execute("ALTER TABLE pairs ADD COLUMN IF NOT EXISTS source_split VARCHAR")
     connection.execute("ALTER TABLE judgments ADD COLUMN IF NOT EXISTS reason VARCHAR")
     for name in ("tombstones",):
         _execute_all(connection, TABLE_BY_NAME[name].ddl())

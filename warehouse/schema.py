@@ -130,6 +130,9 @@ TABLES: tuple[Table, ...] = (
             ),
             Column("source", "VARCHAR", "Source that brought the pair first."),
             Column("weight", "DOUBLE", "Traffic weight; 1 where the source has none."),
+            Column(
+                "source_split", "VARCHAR", "The source's own split of the pair, such as test.", required=False
+            ),
             _RUN,
         ),
     ),

@@ -97,7 +97,7 @@ VIEWS: tuple[View, ...] = (
         "pair_overview",
         "Pairs with query, item and the difficulty under the newest configuration.",
         "SELECT p.pair_id, p.query_id, p.item_id, p.item_version_id, q.text AS query, q.locale, q.kind, q.intent, "
-        "v.title, v.description, v.brand, p.tier, p.confidence, p.source, p.weight, "
+        "v.title, v.description, v.brand, p.tier, p.confidence, p.source, p.source_split, p.weight, "
         "d.configuration_id, d.n, d.c, d.pass_1, d.pass_n, d.solve_rate, d.band "
         "FROM pairs p JOIN queries q USING (query_id) "
         "JOIN item_versions v ON v.item_version_id = p.item_version_id "
@@ -108,7 +108,7 @@ VIEWS: tuple[View, ...] = (
             ("query", "Query text."),
             *_of("queries", "locale", "kind", "intent"),
             *_of("item_versions", "title", "description", "brand"),
-            *_of("pairs", "tier", "confidence", "source", "weight"),
+            *_of("pairs", "tier", "confidence", "source", "source_split", "weight"),
             *_of("difficulty", "configuration_id", "n", "c", "pass_1", "pass_n", "solve_rate", "band"),
         ),
     ),

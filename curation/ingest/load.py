@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from dataclasses import asdict
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.ingest.cleaning import clean_description
-from curation.ingest.files import Reject, open_table
-from curation.ingest.sources import Cells
+from curation.ingest.files import open_table
+from curation.ingest.staging import Staging
 from curation.kinds import sql_query_kind
 from curation.resolution import resolve_tiers, sql_resolved, sql_standing
-from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
@@ -25,14 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import duckdb
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    from curation.ingest.files import Batch
-    from curation.ingest.sources import Fields, Source
+    from curation.ingest.sources import Source
     from warehouse.store import Store
-
-DEFAULT_LOCALE = "us"
 
 
 def ingest(
@@ -47,10 +37,12 @@ def ingest(
         TierwiseError: A file that cannot be read, lacks columns, or has no usable row.
     """
     files = list(dict.fromkeys(path.resolve() for path in paths))
-    with tempfile.TemporaryDirectory(prefix="tierwise-ingest-") as directory:
-        staged = _Staging(Path(directory), source)
+    with (
+        tempfile.TemporaryDirectory(prefix="tierwise-ingest-") as directory,
+        Staging(Path(directory), source) as staged,
+    ):
         for path in files:
-            staged.read(path, delimiter)
+            staged.read(open_table(path, delimiter), _shown(path))
         staged.finish()
         if not staged.usable:
             reasons = ", ".join(f"{count} {reason}" for reason, count in staged.rejects.items())
@@ -60,161 +52,23 @@ def ingest(
         asked = {"source": source.name, "files": [_shown(path) for path in files], **source.settings}
         run = Run("ingest", asked)
         with store.write(run) as connection:
-            run.summary = {"rows": staged.rows, **_load(connection, run, source.name, Path(directory))}
+            run.summary = {"rows": staged.rows, **_load(connection, run, source.name, staged)}
             run.summary["rejects"] = staged.rejects
     return run.summary
 
 
-class _Staging:
-    """Rows on their way: cleaned batches as Parquet in `directory`."""
-
-    def __init__(self, directory: Path, source: Source) -> None:
-        self.source = source
-        self.rows = 0
-        self.usable = 0
-        self.rejects: dict[str, int] = {}
-        self.first = ""
-        self._judged = _writer(directory / "judged.parquet", _judged_schema())
-        self._rejected = _writer(directory / "rejects.parquet", _rejects_schema())
-
-    def read(self, path: Path, delimiter: str | None) -> None:
-        table = open_table(path, delimiter)
-        missing = [column for column in self.source.columns if column not in table.columns]
-        if missing:
-            hint = (
-                "; is that the right delimiter (ingest table --delimiter)?" if len(table.columns) == 1 else ""
-            )
-            raise TierwiseError(
-                f"{path}: no column {', '.join(missing)}; columns seen: {', '.join(table.columns)[:300]}{hint}"
-            )
-        doubled = [column for column in self.source.columns if list(table.columns).count(column) > 1]
-        if doubled:
-            raise TierwiseError(f"{path}: column {doubled[0]} stands twice in the header; rename one")
-        for batch in table.batches(self.source.columns):
-            self._stage(_shown(path), batch)
-
-    def finish(self) -> None:
-        self._judged.close()
-        self._rejected.close()
-
-    def _stage(self, file: str, batch: Batch) -> None:
-        cells = Cells(batch.columns)
-        fields = self.source.judged(cells)
-        rejects = [
-            *batch.rejects,
-            *(Reject(batch.lines[i], *fault, batch.raw(i)) for i, fault in sorted(cells.faults.items())),
-        ]
-        first_row = self.rows
-        self.rows += len(batch.lines) + len(batch.rejects)
-        if len(cells.faults) < len(batch.lines):
-            usable = [index not in cells.faults for index in range(len(batch.lines))]
-            lines = batch.lines
-            if cells.faults:
-                lines = list(compress(lines, usable))
-                fields = {name: list(compress(values, usable)) for name, values in fields.items()}
-            self._judged.write_table(_judged_table(file, first_row, lines, fields))
-            self.usable += len(lines)
-        if rejects:
-            for reject in rejects:
-                self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
-            self.first = self.first or f"{file}, line {rejects[0].line}: {rejects[0].detail}"
-            self._rejected.write_table(_rejects_table(file, rejects))
-
-
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    import pyarrow.parquet as pq
-
-    # Read once and thrown away: quick to write matters more than small.
-    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=["file"], write_statistics=False)
-
-
-def _judged_table(file: str, first_row: int, lines: list[int], fields: Fields) -> pa.Table:
-    import pyarrow as pa
-
-    count = len(lines)
-    unknown = [None] * count
-    raw = fields.get("description") or unknown
-    # Items come back under other queries, so each text is cleaned once.
-    cleaned = {text: clean_description(text) for text in set(raw) if text}
-    columns = {
-        "row": range(first_row, first_row + count),
-        "file": [file] * count,
-        "line": lines,
-        "locale": [locale or DEFAULT_LOCALE for locale in fields.get("locale") or unknown],
-        "raw": raw,
-        "cleaned": [text and (None if cleaned[text] == text else cleaned[text]) for text in raw],
-        "attributes": [
-            _attributes_json(own, price)
-            for own, price in zip(
-                fields.get("attributes") or unknown, fields.get("price") or unknown, strict=True
-            )
-        ],
-    }
-    schema = _judged_schema()
-    arrays = [
-        pa.array(columns.get(name) or fields.get(name) or unknown, kind)
-        for name, kind in zip(schema.names, schema.types, strict=True)
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _attributes_json(own: dict[str, Any] | None, price: str | None) -> str | None:
-    attributes = (own or {}) | ({"price": price} if price else {})
-    return json.dumps(attributes, ensure_ascii=False) if attributes else None
-
-
-def _rejects_table(file: str, rejects: Sequence[Reject]) -> pa.Table:
-    import pyarrow as pa
-
-    rows = [{"file": file, **asdict(reject)} for reject in rejects]
-    return pa.Table.from_pylist(rows, schema=_rejects_schema())
-
-
-def _judged_schema() -> pa.Schema:
-    import pyarrow as pa
-
-    texts = (
-        "file",
-        "source_key",
-        "query",
-        "locale",
-        "title",
-        "raw",
-        "cleaned",
-        "brand",
-        "attributes",
-        "source_item_id",
-        "judged_by",
-        "reason",
-        "intent",
-    )
-    return pa.schema(
-        [(name, pa.string()) for name in texts]
-        + [("row", pa.int64()), ("line", pa.int64()), ("tier", pa.int32())]
-        + [("confidence", pa.float64()), ("weight", pa.float64()), ("judged_at", pa.timestamp("us"))]
-    )
-
-
-def _rejects_schema() -> pa.Schema:
-    import pyarrow as pa
-
-    texts = ("file", "reason", "detail", "raw")
-    return pa.schema([(name, pa.string()) for name in texts] + [("line", pa.int64())])
-
-
-def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, directory: Path) -> dict[str, Any]:
+def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived: Staging) -> dict[str, Any]:
     known = {"run": run.run_id, "source": source}
-    texts = f"read_parquet({sql_text(directory / 'judged.parquet')})"
-    _stage(connection, source, texts)
+    _stage(connection, source, arrived.judged)
     new = {
-        "queries": _add_queries(connection, run, texts),
-        "item_versions": _add_item_versions(connection, known, texts),
+        "queries": _add_queries(connection, run, arrived.judged),
+        "item_versions": _add_item_versions(connection, known, arrived),
         "judgments": insert_new(
             connection,
             "judgments",
-            "SELECT DISTINCT ON (judgment_id) judgment_id, pair_id, item_version_id, tier, confidence, "
+            "SELECT judgment_id, pair_id, item_version_id, tier, confidence, "
             "$source AS source, file AS source_file, line AS source_row, source_key, judged_by, judged_at, reason, "
-            "$run::UUID AS run_id FROM staged ORDER BY judgment_id, row",
+            "$run::UUID AS run_id FROM staged WHERE NOT is_copy",
             known,
         ),
     }
@@ -225,7 +79,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
         "rejects",
         f"SELECT *, {sql_content_id('reject', '$source', 'reason', 'raw', 'occurrence')} AS reject_id, "
         "$source AS source, $run::UUID AS run_id FROM (SELECT *, row_number() OVER (PARTITION BY reason, raw) "
-        f"AS occurrence FROM read_parquet({sql_text(directory / 'rejects.parquet')}))",
+        f"AS occurrence FROM {arrived.rejected})",
         known,
     )
     queries, total, repeats = connection.execute(
@@ -239,7 +93,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
         ) USING (pair_id)
         """
     ).fetchall()[0]
-    connection.execute("DROP TABLE staged; DROP TABLE known_pairs")
+    connection.execute("DROP TABLE staged; DROP TABLE repeated; DROP TABLE known_pairs")
     return {
         "queries": queries,
         "pairs": total,
@@ -253,50 +107,42 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
     }
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, source: str, texts: str) -> None:
+def _stage(connection: duckdb.DuckDBPyConnection, source: str, judged: str) -> None:
     """Make ``staged``: the rows with all their ids, without their texts."""
-    item = (
-        "CASE WHEN source_item_id IS NULL "
-        f"THEN {sql_content_id('item', 'title', 'raw', 'brand')} "
-        f"ELSE {sql_content_id('sourced item', '$source', 'locale', 'source_item_id')} END"
+    connection.execute(
+        "CREATE TEMP TABLE paired AS SELECT row, file, line, source_key, tier, confidence, weight, judged_by, "
+        "judged_at, reason, source_split, query_id, item_id, pair_id, item_version_id "
+        f"FROM {judged}"
     )
     connection.execute(
-        f"""
-        CREATE TEMP TABLE paired AS
-        WITH identified AS (
-            SELECT *, {sql_content_id("query", "query", "locale")} AS query_id, {item} AS item_id FROM {texts}
-        )
-        SELECT row, file, line, source_key, tier, confidence, weight, judged_by, judged_at, reason, query_id, item_id,
-            {sql_content_id("pair", "query_id", "item_id")} AS pair_id,
-            {sql_content_id("item version", "item_id", "title", "raw", "brand", "attributes")} AS item_version_id
-        FROM identified
-        """,
-        {"source": source},
+        "CREATE TEMP TABLE repeated AS SELECT pair_id FROM paired GROUP BY pair_id HAVING count(*) > 1"
     )
     connection.execute(
         f"""
         CREATE TEMP TABLE staged AS
-        WITH repeated AS (
-            SELECT * FROM paired SEMI JOIN (SELECT pair_id FROM paired GROUP BY pair_id HAVING count(*) > 1)
-            USING (pair_id)
-        ), numbered AS (
+        WITH numbered AS (
             -- A row without an id of its own is numbered within its pair, by what it says and not by
             -- where it stands: stable when lines or files move. An id that says two things counts as two.
-            SELECT row, CASE WHEN source_key IS NULL
+            SELECT row, pair_id, source_key, tier, confidence, judged_at, CASE WHEN source_key IS NULL
                 THEN row_number() OVER (PARTITION BY pair_id ORDER BY tier, confidence, judged_at, row)
                 ELSE dense_rank() OVER (PARTITION BY pair_id, source_key ORDER BY tier, confidence, judged_at) END
                 AS occurrence
-            FROM repeated
-        ), keyed AS (
+            FROM paired SEMI JOIN repeated USING (pair_id)
+        ), rekeyed AS (
             SELECT * REPLACE (CASE WHEN source_key IS NULL OR occurrence > 1
-                THEN concat(source_key, '#', coalesce(occurrence, 1)) ELSE source_key END AS source_key)
-            FROM paired LEFT JOIN numbered USING (row)
+                THEN concat(source_key, '#', occurrence) ELSE source_key END AS source_key) FROM numbered
+        ), keyed AS (
+            SELECT paired.* REPLACE (coalesce(r.key, paired.source_key, '#1') AS source_key),
+                coalesce(r.copy, 1) > 1 AS is_copy
+            FROM paired LEFT JOIN (SELECT row, source_key AS key, row_number() OVER (
+                PARTITION BY pair_id, source_key, tier, confidence, judged_at ORDER BY row) AS copy FROM rekeyed) r
+            ON r.row = paired.row
         ), standing AS (
             SELECT * FROM ({sql_standing("SELECT pair_id FROM paired")}) WHERE source = $source
         )
         -- What a row said before and what stands is that judgment. Anything else is a new one; the id of the
         -- one it replaces makes it so even where the row goes back to what it said first.
-        SELECT keyed.* EXCLUDE (occurrence),
+        SELECT keyed.*,
             CASE WHEN standing.judgment_id IS NOT NULL AND (keyed.tier, keyed.confidence, keyed.judged_at)
                 IS NOT DISTINCT FROM (standing.tier, standing.confidence, standing.judged_at)
             THEN standing.judgment_id
@@ -327,7 +173,7 @@ def _add_queries(connection: duckdb.DuckDBPyConnection, run: Run, texts: str) ->
         WITH incoming AS (
             SELECT query_id, min(row) AS row FROM staged ANTI JOIN queries USING (query_id) GROUP BY query_id
         )
-        SELECT query_id, query AS text, locale, {sql_query_kind("query", "locale")} AS kind, intent,
+        SELECT incoming.query_id, query AS text, locale, {sql_query_kind("query", "locale")} AS kind, intent,
             $run::UUID AS run_id
         FROM {texts} JOIN incoming USING (row)
         """,
@@ -335,7 +181,7 @@ def _add_queries(connection: duckdb.DuckDBPyConnection, run: Run, texts: str) ->
     )
 
 
-def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, Any], texts: str) -> int:
+def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, Any], arrived: Staging) -> int:
     # The text read last is the current one, be it an old one that came back.
     newest = "SELECT item_id, arg_max(item_version_id, row) AS newest FROM staged GROUP BY item_id"
     added = insert_new(
@@ -353,10 +199,12 @@ def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, A
                 coalesce(earlier.version, 0) + row_number() OVER (PARTITION BY item_id ORDER BY row) AS version
             FROM incoming JOIN ({newest}) USING (item_id) LEFT JOIN earlier USING (item_id)
         )
-        SELECT item_version_id, item_id, version, is_current, $source AS source, source_item_id, title,
-            nullif(coalesce(cleaned, raw), '') AS description,
-            CASE WHEN cleaned IS NOT NULL THEN raw END AS raw_description, brand, attributes, $run::UUID AS run_id
-        FROM {texts} JOIN numbered USING (row)
+        SELECT n.item_version_id, n.item_id, version, is_current, $source AS source, source_item_id, title,
+            nullif(coalesce(c.text, j.description), '') AS description,
+            CASE WHEN c.text IS NOT NULL THEN j.description END AS raw_description, brand, attributes,
+            $run::UUID AS run_id
+        FROM {arrived.judged} j JOIN numbered n USING (row)
+        LEFT JOIN {arrived.cleaned} c ON CAST(c.item_version_id AS UUID) = n.item_version_id
         """,
         known,
     )
@@ -372,16 +220,25 @@ def _add_pairs(connection: duckdb.DuckDBPyConnection, known: dict[str, Any]) -> 
         "CREATE TEMP TABLE known_pairs AS SELECT pair_id, tier, confidence, judgment_id, item_version_id, weight "
         "FROM pairs SEMI JOIN staged USING (pair_id)"
     )
-    new = "SELECT pair_id FROM staged ANTI JOIN known_pairs USING (pair_id)"
     return insert_new(
         connection,
         "pairs",
         f"""
-        SELECT * EXCLUDE (weight), coalesce(weight, 1) AS weight, $source AS source, $run::UUID AS run_id FROM (
-            SELECT pair_id, any_value(query_id) AS query_id, any_value(item_id) AS item_id,
-                arg_max(weight, row) AS weight
-            FROM staged GROUP BY pair_id
-        ) JOIN ({sql_resolved(new)}) USING (pair_id)
+        WITH new AS (SELECT * FROM staged ANTI JOIN known_pairs USING (pair_id)),
+        -- One judgment resolves itself, and most pairs have one: only the others are worth the rule's joins.
+        resolved AS (
+            SELECT pair_id, tier, coalesce(round(confidence, 9), 1) AS confidence, judgment_id, item_version_id
+            FROM new ANTI JOIN repeated USING (pair_id)
+            UNION ALL
+            FROM ({sql_resolved("SELECT pair_id FROM new SEMI JOIN repeated USING (pair_id)")})
+        ), first AS (
+            SELECT pair_id, query_id, item_id, weight, source_split FROM new ANTI JOIN repeated USING (pair_id)
+            UNION ALL
+            SELECT pair_id, any_value(query_id), any_value(item_id), arg_max(weight, row), arg_min(source_split, row)
+            FROM new SEMI JOIN repeated USING (pair_id) GROUP BY pair_id
+        )
+        SELECT * EXCLUDE (weight), coalesce(weight, 1) AS weight, $source AS source, $run::UUID AS run_id
+        FROM first JOIN resolved USING (pair_id)
         """,
         known,
     )

@@ -1,7 +1,7 @@
 """Sources: how the rows of a data set become judged pairs.
 
 A source names the columns it needs and turns a batch of their cells into fields in the words of the store. Work
-is done by column and once for each distinct text, so that a million rows take seconds.
+is done by column in Arrow, and in Python once for each distinct text, so that a million rows take seconds.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ import json
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from curation.ingest.files import Cell
-
-T = TypeVar("T")
+    import pyarrow as pa
 
 # The largest standard deviation that ratings between 1 and 4 can have.
 _LARGEST_DEVIATION = 1.5
 
-Fields = dict[str, "list[Any]"]
-"""Judged rows by field: query, title and tier (1 to 4); where there are any description (raw), locale,
-source_item_id, brand, price, attributes (a dict), confidence, weight, judged_at (UTC, without zone), judged_by,
-reason, intent and source_key. No values at all or None: unknown."""
+Fields = dict[str, "pa.Array | None"]
+"""Arrays of judged rows by field: query, title, tier (1 to 4, int32); where there are any description (raw), locale,
+source_item_id, brand, attributes (JSON object), confidence, weight (float64), judged_at (UTC timestamp without zone),
+judged_by, reason, intent, source_split and source_key. No array or null: unknown."""
 
 
 @dataclass(slots=True)
@@ -35,49 +33,91 @@ class Cells:
     """Cells of a batch by column. What cannot be read is noted: a row with a fault is not used.
 
     Attributes:
+        columns: String arrays.
         faults: Reason and detail of the first fault, by index of the row. A reason is shared by all rows of the
             fault.
+        unwanted: Indices of the rows that the user did not ask for.
     """
 
-    columns: Mapping[str, Sequence[Cell]]
+    columns: Mapping[str, pa.Array]
     faults: dict[int, tuple[str, str]] = field(default_factory=dict)
+    unwanted: set[int] = field(default_factory=set)
 
-    def required(self, column: str, name: str | None = None) -> list[Cell]:
+    def required(self, column: str, name: str | None = None) -> pa.Array:
         """The texts of `column`, unchanged; blank is a fault."""
-        cells = self.columns[column]
-        # Both run in C; the loop is for the few batches that have a blank.
-        if not all(cells) or any(map(str.isspace, filter(None, cells))):
-            for index, cell in enumerate(cells):
-                if not cell or cell.isspace():
-                    self._fault(index, f"no {name or column}", f"{column} is empty")
-        return list(cells)
+        import pyarrow.compute as pc
 
-    def optional(self, column: str | None) -> list[Cell]:
-        """The texts of `column`, unchanged; empty is None."""
-        return [] if column is None else [cell or None for cell in self.columns[column]]
+        cells = pc.fill_null(self.columns[column], "")
+        for index in _where(pc.or_(pc.equal(cells, ""), pc.utf8_is_space(cells))):
+            self._fault(index, f"no {name or column}", f"{column} is empty")
+        return cells
 
-    def converted(self, column: str | None, name: str, convert: Callable[[str], T]) -> list[T | None]:
-        """What `convert` makes of `column`, stripped; blank is None, a ValueError a fault that it words."""
+    def optional(self, column: str | None) -> pa.Array | None:
+        """The texts of `column`, unchanged; empty is null."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         if column is None:
-            return []
+            return None
         cells = self.columns[column]
-        values: dict[Cell, T | None] = {}
-        bad: dict[Cell, str] = {}
-        for cell in set(cells):
-            values[cell] = None
-            if cell and not cell.isspace():
-                try:
-                    values[cell] = convert(cell.strip())
-                except ValueError as error:
-                    bad[cell] = f"{column} is {cell!r}, {error}"
-        if bad:
-            for index, cell in enumerate(cells):
-                if cell in bad:
-                    self._fault(index, f"bad {name}", bad[cell])
-        return [values[cell] for cell in cells]
+        return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
+
+    def stripped(self, column: str | None) -> pa.Array | None:
+        """The texts of `column` without space around them; blank is null."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if column is None:
+            return None
+        cells = pc.utf8_trim_whitespace(self.columns[column])
+        return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
+
+    def converted(
+        self, column: str | None, name: str, convert: Callable[[str], Any], kind: str
+    ) -> pa.Array | None:
+        """What `convert` makes of `column`, stripped, as Arrow type `kind`.
+
+        Blank is null, a ValueError a fault that it words.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        cells = self.stripped(column)
+        if column is None or cells is None:
+            return None
+        coded = cells.dictionary_encode()
+        values: list[Any] = []
+        bad: dict[int, str] = {}
+        for code, text in enumerate(coded.dictionary.to_pylist()):
+            value = None
+            try:
+                value = convert(text)
+            except ValueError as error:
+                bad[code] = f"{column} is {text!r}, {error}"
+            values.append(value)
+        for code, detail in bad.items():
+            for index in _where(pc.equal(coded.indices, code)):
+                self._fault(index, f"bad {name}", detail)
+        return pa.array(values, pa.type_for_alias(kind)).take(coded.indices)
+
+    def keep(self, column: str, wanted: Collection[str]) -> None:
+        """Leave out the rows whose `column` is not among `wanted`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        cells = pc.utf8_trim_whitespace(self.columns[column])
+        self.unwanted.update(_where(pc.invert(pc.is_in(cells, pa.array(wanted, pa.string())))))
 
     def _fault(self, index: int, reason: str, detail: str) -> None:
         self.faults.setdefault(index, (reason, detail))
+
+
+def _where(mask: pa.Array) -> list[int]:
+    """Indices at which `mask` is true."""
+    import pyarrow.compute as pc
+
+    indices: list[int] = pc.indices_nonzero(mask).to_pylist()
+    return indices
 
 
 class Source(Protocol):
@@ -124,14 +164,14 @@ class CrowdFlower:
 
     def judged(self, cells: Cells) -> Fields:
         """The rows of a batch."""
-        tiers = _by_label({str(tier): tier for tier in (1, 2, 3, 4)})
+        tiers = by_label({str(tier): tier for tier in (1, 2, 3, 4)})
         cells.required("median_relevance", "label")
         return {
-            "tier": cells.converted("median_relevance", "label", tiers),
+            "tier": cells.converted("median_relevance", "label", tiers, "int32"),
             "query": cells.required("query"),
             "title": cells.required("product_title"),
             "description": cells.optional("product_description"),
-            "confidence": cells.converted("relevance_variance", "relevance_variance", _confidence),
+            "confidence": cells.converted("relevance_variance", "relevance_variance", _confidence, "double"),
             "source_key": cells.required("id"),
         }
 
@@ -158,6 +198,7 @@ class MappedTable:
         "judged_by",
         "reason",
         "intent",
+        "split",
         "locale",
     )
     REQUIRED = ("query", "title", "label")
@@ -195,24 +236,40 @@ class MappedTable:
         column = self.mapping.get
         cells.required(self.mapping["label"], "label")
         return {
-            "tier": cells.converted(self.mapping["label"], "label", _by_label(self.tiers)),
+            "tier": cells.converted(self.mapping["label"], "label", by_label(self.tiers), "int32"),
             "query": cells.required(self.mapping["query"], "query"),
             "title": cells.required(self.mapping["title"], "title"),
             "description": cells.optional(column("description")),
-            "locale": cells.converted(column("locale"), "locale", str),
-            "source_item_id": cells.converted(column("item_id"), "item_id", str),
+            "locale": cells.stripped(column("locale")),
+            "source_item_id": cells.stripped(column("item_id")),
             "brand": cells.optional(column("brand")),
-            "price": cells.converted(column("price"), "price", str),
-            "attributes": cells.converted(column("attributes"), "attributes", _attributes),
-            "weight": cells.converted(column("weight"), "weight", _number),
-            "judged_at": cells.converted(column("judged_at"), "judged_at", _time),
-            "judged_by": cells.converted(column("judged_by"), "judged_by", str),
+            "attributes": self._attributes(cells),
+            "weight": cells.converted(column("weight"), "weight", _number, "double"),
+            "judged_at": cells.converted(column("judged_at"), "judged_at", _time, "timestamp[us]"),
+            "judged_by": cells.stripped(column("judged_by")),
             "reason": cells.optional(column("reason")),
-            "intent": cells.converted(column("intent"), "intent", str),
+            "intent": cells.stripped(column("intent")),
+            "source_split": cells.stripped(column("split")),
         }
 
+    def _attributes(self, cells: Cells) -> pa.Array | None:
+        import pyarrow as pa
 
-def _by_label(tiers: Mapping[str, int]) -> Callable[[str], int]:
+        own = cells.converted(self.mapping.get("attributes"), "attributes", _json_object, "string")
+        prices = cells.stripped(self.mapping.get("price"))
+        if prices is None:
+            return own
+        owned = own.to_pylist() if own is not None else [None] * len(prices)
+        return pa.array(
+            [
+                attributes_json({**json.loads(text or "{}"), "price": price})
+                for text, price in zip(owned, prices.to_pylist(), strict=True)
+            ],
+            pa.string(),
+        )
+
+
+def by_label(tiers: Mapping[str, int]) -> Callable[[str], int]:
     """Tier of a label. A label that is a whole number may come as 4.0, as pandas writes integers with gaps."""
     whole = {_whole(label): tier for label, tier in tiers.items()}
 
@@ -245,14 +302,20 @@ def _number(text: str) -> float:
     return number
 
 
-def _attributes(text: str) -> dict[str, Any]:
+def attributes_json(attributes: Mapping[str, Any]) -> str | None:
+    """JSON of what is known of `attributes`; None where nothing is."""
+    known = {name: value for name, value in attributes.items() if value not in (None, "", [], {})}
+    return json.dumps(known, ensure_ascii=False) if known else None
+
+
+def _json_object(text: str) -> str | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
-    return value
+    return attributes_json(value)
 
 
 def _time(text: str) -> datetime:

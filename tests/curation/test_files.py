@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.ingest import files
-from curation.ingest.files import CELL_LIMIT, Reject, open_table
+from curation.ingest import csvfile
+from curation.ingest import text as text_files
+from curation.ingest.files import open_table
+from curation.ingest.tables import CELL_LIMIT, Reject
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def read(
     rows: list[tuple[Any, ...]] = []
     rejects: list[Reject] = []
     for batch in open_table(path, delimiter).batches(columns):
-        rows += zip(batch.lines, *(batch.columns[column] for column in columns), strict=True)
+        cells = (batch.columns[column].to_pylist() for column in columns)
+        rows += zip(batch.lines.to_pylist(), *cells, strict=True)
         rejects += batch.rejects
     return rows, rejects
 
@@ -67,7 +70,7 @@ def test_csv_cells_and_lines_come_back(
     path = tmp_path / "t.csv"
     path.write_bytes(("\ufeff" * bom + written).encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "_BLOCK", block)
+        patch.setattr(text_files, "BLOCK", block)
         assert read(path, "a", "b") == (expected, [])
 
 
@@ -108,6 +111,32 @@ def test_a_stray_quote_costs_no_other_row(lines: list[str], tmp_path: Path) -> N
     assert {r.line for r in rejects} == set(range(2, len(lines) + 3)) - set(good)
 
 
+@given(
+    body=st.text(st.sampled_from('a,"\n\r ü'), max_size=60)
+    | st.lists(st.sampled_from(['a,"b"', 'a,"b\nc"', 'a,""', 'a,"b""c"', 'a"b,c', "a", 'a,b"', ""])).map(
+        "\n".join
+    ),
+    block=st.integers(1, 30),
+)
+@in_place
+def test_arrow_reads_what_csv_reads(body: str, block: int, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(("x,y\n" + body).encode())
+
+    def outcome() -> tuple[Any, Any] | str:
+        try:
+            return read(path, "x", "y")
+        except TierwiseError as error:
+            return str(error)
+
+    whole = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_files, "BLOCK", block)
+        assert outcome() == whole
+        patch.setattr(csvfile, "_is_plain", lambda *_: False)
+        assert outcome() == whole
+
+
 def test_tabs_and_other_delimiters(tmp_path: Path) -> None:
     tsv = tmp_path / "t.tsv"
     tsv.write_text("a\tb\n1,5\t2\n")
@@ -138,8 +167,10 @@ def test_parquet_types_become_text(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_arrays(arrays, names=list(columns)), tmp_path / "t.parquet")
     table = open_table(tmp_path / "t.parquet")
     (batch,) = table.batches(list(columns))
-    assert batch.columns == {name: texts for name, (_, _, texts) in columns.items()}
-    assert batch.lines == [1, 2]
+    assert {name: cells.to_pylist() for name, cells in batch.columns.items()} == {
+        name: texts for name, (_, _, texts) in columns.items()
+    }
+    assert batch.lines.to_pylist() == [1, 2]
     assert json.loads(batch.raw(0))["list"] == '["ü", null]'
 
 
@@ -244,8 +275,8 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("line_end", ["", "\n"])
 def test_memory_stays_flat(line_end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_BLOCK", 1 << 16)
-    monkeypatch.setattr(files, "LINE_LIMIT", 1 << 17)
+    monkeypatch.setattr(text_files, "BLOCK", 1 << 16)
+    monkeypatch.setattr(text_files, "LINE_LIMIT", 1 << 17)
     path = tmp_path / ("t.csv" if line_end else "t.jsonl")
     path.write_text("x,y" + f"{line_end}{'a cell of some length ' * 8},y" * 40_000)
     tracemalloc.start()

@@ -157,6 +157,7 @@ def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
         for statement in (
             "DROP TABLE tombstones",
             "ALTER TABLE queries DROP COLUMN intent",
+            "ALTER TABLE pairs DROP COLUMN source_split",
             "ALTER TABLE judgments DROP COLUMN reason",
             "UPDATE schema_versions SET version = 1",
         ):
