@@ -7,25 +7,38 @@ in batches of a few MB, so that a file of any size is read in flat memory.
 from __future__ import annotations
 
 import json
-import math
-from functools import partial
+import os
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from curation.ingest.arrow import ARROW_ROWS, arrow_batch, as_text
 from curation.ingest.csvfile import CsvFile
-from curation.ingest.tables import CELL_LIMIT, Batch, Reject, TableFile, json_text, named, too_long
+from curation.ingest.tables import CELL_LIMIT, Batch, Reject, TableFile, json_text
 from curation.ingest.text import Text
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import pyarrow as pa
 
-_PARQUET_ROWS = 20_000
 # Rows of JSONL that are asked for column names, as a row leaves out what it does not have.
 _NAMING_ROWS = 1_000
+
+
+def open_tables(paths: Iterable[Path], delimiter: str | None = None) -> Iterator[tuple[str, TableFile]]:
+    """The files at `paths` with their names, each opened as it is asked for. Of a path given twice one is read.
+
+    Raises:
+        TierwiseError: As `open_table`.
+    """
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        yield file_name(path), open_table(path, delimiter)
+
+
+def file_name(path: Path) -> str:
+    """Absolute path as text, as lineage tells it; bytes of a name that are no text are replaced."""
+    return os.fsencode(path.resolve()).decode(errors="replace")
 
 
 def open_table(path: Path, delimiter: str | None = None) -> TableFile:
@@ -96,7 +109,7 @@ class _JsonLinesFile:
         import pyarrow as pa
 
         columns = {
-            name: pa.array([_as_text(row.get(name)) for _, row in found], pa.string()) for name in wanted
+            name: pa.array([as_text(row.get(name)) for _, row in found], pa.string()) for name in wanted
         }
         lines = pa.array([line for line, _ in found], pa.int64())
         return Batch(lines, columns, lambda i: json_text(found[i][1]), rejects)
@@ -118,9 +131,7 @@ class _JsonLinesFile:
                 yield Reject(number, "not text", fault, line.strip())
             else:
                 # Names and numbers aside, no cell is longer than its line.
-                if len(line) > CELL_LIMIT and any(
-                    len(_as_text(v) or "") > CELL_LIMIT for v in value.values()
-                ):
+                if len(line) > CELL_LIMIT and any(len(as_text(v) or "") > CELL_LIMIT for v in value.values()):
                     raise TierwiseError(
                         f"{self._path}, line {number}: a cell is longer than {CELL_LIMIT:,} characters"
                     )
@@ -148,62 +159,18 @@ class _ParquetFile:
         done = 0
         with self._file:
             try:
-                for batch in self._file.iter_batches(batch_size=_PARQUET_ROWS):
-                    columns = {name: self._checked(_texts(batch.column(name)), done) for name in wanted}
-                    lines = pa.array(range(done + 1, done + batch.num_rows + 1), pa.int64())
-                    yield Batch(lines, columns, partial(_raw, batch))
-                    done += batch.num_rows
+                for rows in self._file.iter_batches(batch_size=ARROW_ROWS):
+                    yield arrow_batch(rows, wanted, str(self._path), done)
+                    done += rows.num_rows
             except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 raise TierwiseError(
                     f"{self._path}: cannot read past row {done} ({_first_line(error)})"
                 ) from None
 
-    def _checked(self, texts: pa.Array, before: int) -> pa.Array:
-        import pyarrow.compute as pc
-
-        if too_long(texts) or pc.any(pc.match_substring(texts, "\0")).as_py():
-            number = next(
-                number
-                for number, text in enumerate(texts.to_pylist(), before + 1)
-                if text and (len(text) > CELL_LIMIT or "\0" in text)
-            )
-            detail = f"a NUL character or a cell longer than {CELL_LIMIT:,} characters"
-            raise TierwiseError(f"{self._path}, row {number}: {detail}")
-        return texts
-
-
-def _texts(column: pa.Array) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_nested(column.type):
-        return pa.array([_as_text(cell) for cell in column.to_pylist()], pa.string())
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return column.cast(pa.string())
-
-
-def _raw(batch: pa.RecordBatch, index: int) -> str:
-    cells = [_texts(column.slice(index, 1))[0].as_py() for column in batch.columns]
-    return json_text(named(batch.schema.names, cells))
-
-
-def _as_text(value: Any) -> str | None:
-    """A cell of JSON, written as Arrow writes numbers and truth values: 4.0 is 4."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
-    return json_text(value) if isinstance(value, (dict, list)) else str(value)
-
 
 def _no_text(row: dict[str, Any]) -> str | None:
     """What in `row` JSON can escape but the store cannot hold."""
-    together = "".join((*row, *(_as_text(value) or "" for value in row.values())))
+    together = "".join((*row, *(as_text(value) or "" for value in row.values())))
     if "\0" in together:
         return "a NUL character"
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.ingest.files import open_table
 from curation.ingest.staging import Staging
 from curation.kinds import sql_query_kind
 from curation.resolution import resolve_tiers, sql_resolved, sql_standing
@@ -15,51 +14,72 @@ from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_new
+from warehouse.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
     import duckdb
 
     from curation.ingest.sources import Source
-    from warehouse.store import Store
+    from curation.ingest.tables import TableFile
 
 
 def ingest(
-    store: Store, source: Source, paths: Sequence[Path], delimiter: str | None = None
+    store: Store,
+    source: Source,
+    tables: Iterable[tuple[str, TableFile]],
+    *,
+    dry_run: bool = False,
+    report: Callable[[int], None] = lambda _rows: None,
 ) -> dict[str, Any]:
-    """Read `paths` as `source` into the store, making it where missing; return the counts.
+    """Read `tables` as `source` into the store, making it where missing; return the counts.
 
     All of it is kept or nothing. The same rows again add no data row, wherever their file lies and whatever
-    lines came before them. Of a path given twice one is read.
+    lines came before them.
+
+    Args:
+        store: The store; held for the last, set-based step only.
+        source: The form of the tables.
+        tables: Names, as lineage will tell them, and rows.
+        dry_run: Count, and keep nothing.
+        report: Called with the rows read so far.
 
     Raises:
-        TierwiseError: A file that cannot be read, lacks columns, or has no usable row.
+        TierwiseError: A table that cannot be read, lacks columns, or has no usable row.
     """
-    files = list(dict.fromkeys(path.resolve() for path in paths))
+    names = []
     with (
         tempfile.TemporaryDirectory(prefix="tierwise-ingest-") as directory,
-        Staging(Path(directory), source) as staged,
+        Staging(Path(directory), source, report) as staged,
     ):
-        for path in files:
-            staged.read(open_table(path, delimiter), _shown(path))
+        for name, table in tables:
+            names.append(name)
+            staged.read(table, name)
         staged.finish()
         if not staged.usable:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in staged.rejects.items())
-            raise TierwiseError(
-                f"{', '.join(map(str, paths))}: no usable row among {staged.rows:,} ({reasons}; first: {staged.first})"
-            )
-        asked = {"source": source.name, "files": [_shown(path) for path in files], **source.settings}
-        run = Run("ingest", asked)
-        with store.write(run) as connection:
+            raise TierwiseError(f"{', '.join(names)}: no usable row among {staged.rows:,} ({staged.told})")
+        run = Run("ingest", {"source": source.name, "files": names, **source.settings})
+        if dry_run and not store.path.exists():
+            store = Store(Path(directory) / "tierwise.duckdb")
+        with suppress(_DryRunError), store.write(run) as connection:
             run.summary = {"rows": staged.rows, **_load(connection, run, source.name, staged)}
-            run.summary["rejects"] = staged.rejects
+            if staged.left_out:
+                run.summary["rows_left_out"] = staged.left_out
+            if dry_run:
+                raise _DryRunError
     return run.summary
+
+
+class _DryRunError(Exception):
+    """Rolls back."""
 
 
 def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived: Staging) -> dict[str, Any]:
     known = {"run": run.run_id, "source": source}
-    _stage(connection, source, arrived.judged)
+    _stage(connection, arrived.judged)
+    taken_down = _reject_taken_down(connection, known)
+    _identify_judgments(connection, source)
     new = {
         "queries": _add_queries(connection, run, arrived.judged),
         "item_versions": _add_item_versions(connection, known, arrived),
@@ -82,6 +102,9 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived:
         f"AS occurrence FROM {arrived.rejected})",
         known,
     )
+    changed_texts = connection.execute(
+        "SELECT count(*) FROM item_versions WHERE run_id = $run AND version > 1", {"run": run.run_id}
+    ).fetchall()[0][0]
     queries, total, repeats = connection.execute(
         "SELECT count(DISTINCT query_id), count(DISTINCT pair_id), count(*) - count(DISTINCT pair_id) FROM staged"
     ).fetchall()[0]
@@ -103,17 +126,42 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived:
         "repeats": repeats,
         "disagreements": disagreements,
         "conflicts": conflicts,
+        "items_changed": changed_texts,
         "new_rows": new,
+        "rejects": arrived.rejects | ({"item taken down": taken_down} if taken_down else {}),
     }
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, source: str, judged: str) -> None:
-    """Make ``staged``: the rows with all their ids, without their texts."""
+def _stage(connection: duckdb.DuckDBPyConnection, judged: str) -> None:
+    """Make ``paired``: the rows with the ids of what they speak of, without their texts."""
     connection.execute(
         "CREATE TEMP TABLE paired AS SELECT row, file, line, source_key, tier, confidence, weight, judged_by, "
         "judged_at, reason, source_split, query_id, item_id, pair_id, item_version_id "
         f"FROM {judged}"
     )
+
+
+def _reject_taken_down(connection: duckdb.DuckDBPyConnection, known: dict[str, Any]) -> int:
+    """Move the rows of items that were taken down to the rejects, without their texts."""
+    rows = insert_new(
+        connection,
+        "rejects",
+        f"""
+        SELECT {sql_content_id("reject taken down", "$source", "p.pair_id", "source_key", "occurrence")} AS reject_id,
+            $source AS source, file, line, 'item taken down' AS reason,
+            concat('item ', p.item_id, ' was taken down on ', CAST(taken_down_at AS DATE)) AS detail, '' AS raw,
+            $run::UUID AS run_id
+        FROM (SELECT *, row_number() OVER (PARTITION BY pair_id, source_key ORDER BY row) AS occurrence
+            FROM paired SEMI JOIN tombstones USING (item_id)) p JOIN tombstones USING (item_id)
+        """,
+        known,
+    )
+    connection.execute("DELETE FROM paired WHERE item_id IN (SELECT item_id FROM tombstones)")
+    return rows
+
+
+def _identify_judgments(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Make ``staged``: ``paired`` with the judgment of each row, and ``repeated``: pairs of several rows."""
     connection.execute(
         "CREATE TEMP TABLE repeated AS SELECT pair_id FROM paired GROUP BY pair_id HAVING count(*) > 1"
     )
@@ -259,8 +307,3 @@ def _update_pairs(connection: duckdb.DuckDBPyConnection) -> int:
             f"EXCEPT SELECT {columns} FROM known_pairs)"
         ).fetchall()[0][0]
     )
-
-
-def _shown(path: Path) -> str:
-    # A file name may hold bytes that are no text.
-    return os.fsencode(path).decode(errors="replace")

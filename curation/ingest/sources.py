@@ -1,123 +1,21 @@
-"""Sources: how the rows of a data set become judged pairs.
-
-A source names the columns it needs and turns a batch of their cells into fields in the words of the store. Work
-is done by column in Arrow, and in Python once for each distinct text, so that a million rows take seconds.
-"""
+"""Sources: how the rows of a data set become judged pairs, in the words of the store."""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from curation.ingest.cells import Cells, Fields, attributes_json, by_label, json_object, number, time
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
 # The largest standard deviation that ratings between 1 and 4 can have.
 _LARGEST_DEVIATION = 1.5
-
-Fields = dict[str, "pa.Array | None"]
-"""Arrays of judged rows by field: query, title, tier (1 to 4, int32); where there are any description (raw), locale,
-source_item_id, brand, attributes (JSON object), confidence, weight (float64), judged_at (UTC timestamp without zone),
-judged_by, reason, intent, source_split and source_key. No array or null: unknown."""
-
-
-@dataclass(slots=True)
-class Cells:
-    """Cells of a batch by column. What cannot be read is noted: a row with a fault is not used.
-
-    Attributes:
-        columns: String arrays.
-        faults: Reason and detail of the first fault, by index of the row. A reason is shared by all rows of the
-            fault.
-        unwanted: Indices of the rows that the user did not ask for.
-    """
-
-    columns: Mapping[str, pa.Array]
-    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
-    unwanted: set[int] = field(default_factory=set)
-
-    def required(self, column: str, name: str | None = None) -> pa.Array:
-        """The texts of `column`, unchanged; blank is a fault."""
-        import pyarrow.compute as pc
-
-        cells = pc.fill_null(self.columns[column], "")
-        for index in _where(pc.or_(pc.equal(cells, ""), pc.utf8_is_space(cells))):
-            self._fault(index, f"no {name or column}", f"{column} is empty")
-        return cells
-
-    def optional(self, column: str | None) -> pa.Array | None:
-        """The texts of `column`, unchanged; empty is null."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if column is None:
-            return None
-        cells = self.columns[column]
-        return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
-
-    def stripped(self, column: str | None) -> pa.Array | None:
-        """The texts of `column` without space around them; blank is null."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        if column is None:
-            return None
-        cells = pc.utf8_trim_whitespace(self.columns[column])
-        return pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
-
-    def converted(
-        self, column: str | None, name: str, convert: Callable[[str], Any], kind: str
-    ) -> pa.Array | None:
-        """What `convert` makes of `column`, stripped, as Arrow type `kind`.
-
-        Blank is null, a ValueError a fault that it words.
-        """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        cells = self.stripped(column)
-        if column is None or cells is None:
-            return None
-        coded = cells.dictionary_encode()
-        values: list[Any] = []
-        bad: dict[int, str] = {}
-        for code, text in enumerate(coded.dictionary.to_pylist()):
-            value = None
-            try:
-                value = convert(text)
-            except ValueError as error:
-                bad[code] = f"{column} is {text!r}, {error}"
-            values.append(value)
-        for code, detail in bad.items():
-            for index in _where(pc.equal(coded.indices, code)):
-                self._fault(index, f"bad {name}", detail)
-        return pa.array(values, pa.type_for_alias(kind)).take(coded.indices)
-
-    def keep(self, column: str, wanted: Collection[str]) -> None:
-        """Leave out the rows whose `column` is not among `wanted`."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        cells = pc.utf8_trim_whitespace(self.columns[column])
-        self.unwanted.update(_where(pc.invert(pc.is_in(cells, pa.array(wanted, pa.string())))))
-
-    def _fault(self, index: int, reason: str, detail: str) -> None:
-        self.faults.setdefault(index, (reason, detail))
-
-
-def _where(mask: pa.Array) -> list[int]:
-    """Indices at which `mask` is true."""
-    import pyarrow.compute as pc
-
-    indices: list[int] = pc.indices_nonzero(mask).to_pylist()
-    return indices
 
 
 class Source(Protocol):
@@ -244,8 +142,8 @@ class MappedTable:
             "source_item_id": cells.stripped(column("item_id")),
             "brand": cells.optional(column("brand")),
             "attributes": self._attributes(cells),
-            "weight": cells.converted(column("weight"), "weight", _number, "double"),
-            "judged_at": cells.converted(column("judged_at"), "judged_at", _time, "timestamp[us]"),
+            "weight": cells.converted(column("weight"), "weight", number, "double"),
+            "judged_at": cells.converted(column("judged_at"), "judged_at", time, "timestamp[us]"),
             "judged_by": cells.stripped(column("judged_by")),
             "reason": cells.optional(column("reason")),
             "intent": cells.stripped(column("intent")),
@@ -253,74 +151,22 @@ class MappedTable:
         }
 
     def _attributes(self, cells: Cells) -> pa.Array | None:
-        import pyarrow as pa
-
-        own = cells.converted(self.mapping.get("attributes"), "attributes", _json_object, "string")
-        prices = cells.stripped(self.mapping.get("price"))
-        if prices is None:
-            return own
-        owned = own.to_pylist() if own is not None else [None] * len(prices)
-        return pa.array(
-            [
-                attributes_json({**json.loads(text or "{}"), "price": price})
-                for text, price in zip(owned, prices.to_pylist(), strict=True)
-            ],
-            pa.string(),
-        )
+        own, price = self.mapping.get("attributes"), self.mapping.get("price")
+        checked = cells.converted(own, "attributes", json_object, "string")
+        if price is None:
+            return checked
+        if own is None:
+            return cells.converted(price, "price", lambda text: attributes_json({"price": text}), "string")
+        return cells.combined((own, price), _with_price)
 
 
-def by_label(tiers: Mapping[str, int]) -> Callable[[str], int]:
-    """Tier of a label. A label that is a whole number may come as 4.0, as pandas writes integers with gaps."""
-    whole = {_whole(label): tier for label, tier in tiers.items()}
-
-    def tier(label: str) -> int:
-        found = tiers.get(label, whole.get(_whole(label)))
-        if found is None:
-            raise ValueError(f"not one of {', '.join(tiers)}")
-        return found
-
-    return tier
-
-
-def _whole(label: str) -> str:
-    head, point, decimals = label.partition(".")
-    return head if point and head.isdecimal() and not decimals.strip("0") else label
+def _with_price(own: str | None, price: str | None) -> str | None:
+    try:
+        return attributes_json({**json.loads(own or "{}"), "price": (price or "").strip()})
+    except (ValueError, RecursionError, TypeError):
+        return None  # noted as a fault before
 
 
 def _confidence(deviation: str) -> float:
     # Rounded, so that 1 − 0.471 / 1.5 is 0.686.
-    return round(max(0.0, 1.0 - _number(deviation) / _LARGEST_DEVIATION), 12)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise ValueError("not a number ≥ 0")
-    return number
-
-
-def attributes_json(attributes: Mapping[str, Any]) -> str | None:
-    """JSON of what is known of `attributes`; None where nothing is."""
-    known = {name: value for name, value in attributes.items() if value not in (None, "", [], {})}
-    return json.dumps(known, ensure_ascii=False) if known else None
-
-
-def _json_object(text: str) -> str | None:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    return attributes_json(value)
-
-
-def _time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise ValueError("not an ISO 8601 time") from None
+    return round(max(0.0, 1.0 - number(deviation) / _LARGEST_DEVIATION), 12)

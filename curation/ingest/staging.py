@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from curation.ingest.cells import Cells
 from curation.ingest.cleaning import clean_description
-from curation.ingest.sources import Cells
 from curation.ingest.tables import Reject
 from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
@@ -16,13 +16,14 @@ from warehouse.ids import sql_content_id
 from warehouse.views import MACROS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
     import pyarrow as pa
 
-    from curation.ingest.sources import Fields, Source
+    from curation.ingest.cells import Fields
+    from curation.ingest.sources import Source
     from curation.ingest.tables import Batch, TableFile
 
 DEFAULT_LOCALE = "us"
@@ -57,15 +58,15 @@ class Staging:
         usable: Rows staged.
         left_out: Rows that the user did not ask for.
         rejects: Rejected rows by reason.
-        first: Place and detail of the first reject.
     """
 
-    def __init__(self, directory: Path, source: Source) -> None:
+    def __init__(self, directory: Path, source: Source, report: Callable[[int], None]) -> None:
         import duckdb
 
+        self._report = report
         self.rows = self.usable = self.left_out = 0
         self.rejects: dict[str, int] = {}
-        self.first = ""
+        self._first = ""
         self._directory = directory
         self._source = source
         self._rejected: list[dict[str, Any]] = []
@@ -90,6 +91,14 @@ class Staging:
         self._connection.close()
         if self._rejects_writer:
             self._rejects_writer.close()
+
+    @property
+    def told(self) -> str:
+        """Why there is no usable row."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejects.items())
+        left_out = f"{self.left_out:,} not asked for" if self.left_out else ""
+        first = f"first: {self._first}" if self._first else ""
+        return "; ".join(filter(None, (reasons, left_out, first)))
 
     @property
     def judged(self) -> str:
@@ -153,8 +162,9 @@ class Staging:
         )
         self.rows += len(batch.lines) + len(batch.rejects)
         self.left_out += len(cells.unwanted)
+        self._report(self.rows)
         if len(batch.lines):
-            self._last_row = before + batch.lines[-1].as_py()
+            self._last_row = max(self._last_row, before + batch.lines[-1].as_py())
         if len(unused) == len(batch.lines):
             return
         judged = _judged(file, before, batch.lines, fields)
@@ -180,7 +190,7 @@ class Staging:
         for reject in rejects:
             self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
             where = reject.file or file
-            self.first = self.first or f"{where}, line {reject.line}: {reject.detail}"
+            self._first = self._first or f"{where}, line {reject.line}: {reject.detail}"
             self._rejected.append({**asdict(reject), "file": where})
         if len(self._rejected) > 10_000:
             self._write_rejects()

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from curation.ingest.load import ingest
+from curation.ingest import load
+from curation.ingest.files import open_tables
 from curation.ingest.sources import CrowdFlower, MappedTable
 from warehouse.store import Store
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 TIERS = {str(tier): tier for tier in (1, 2, 3, 4)}
 DATA_TABLES = ("queries", "item_versions", "pairs", "judgments", "rejects")
+
+
+def ingest(store: Store, source: Any, paths: Sequence[Path]) -> dict[str, Any]:
+    return load.ingest(store, source, open_tables(paths))
 
 
 def mapped(*fields: str, name: str = "shop") -> MappedTable:

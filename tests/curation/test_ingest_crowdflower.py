@@ -41,6 +41,7 @@ def test_the_summary_says_what_was_read(ingested: tuple[Path, str]) -> None:
         "repeats": "66",
         "disagreements": "16",
         "conflicts": "13",
+        "items changed": "0",
         "rejects": "–",
     }
 
