@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE queries ADD COLUMN IF NOT EXISTS intent VARCHAR")
     connection.execute("ALTER TABLE judgments ADD COLUMN IF NOT EXISTS reason VARCHAR")
+    for column in ("source_file", "source_row"):
+        connection.execute(f"ALTER TABLE judgments ALTER COLUMN {column} DROP NOT NULL")
     for name in ("tombstones",):
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 

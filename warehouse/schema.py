@@ -145,13 +145,23 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "confidence", "DOUBLE", "0 to 1 from rater agreement; NULL where unknown.", required=False
             ),
-            Column("source", "VARCHAR", "Source, such as crowdflower."),
-            Column("source_file", "VARCHAR", "File the row came from."),
-            Column("source_row", "BIGINT", "Line (CSV, JSONL) or row (Parquet) where it starts, from 1."),
+            Column(
+                "source",
+                "VARCHAR",
+                "Data set that it came with, such as crowdflower; decision where a person settled the pair.",
+            ),
+            Column("source_file", "VARCHAR", "File it came from; NULL for a decision.", required=False),
+            Column(
+                "source_row",
+                "BIGINT",
+                "Line (CSV, JSONL) or row (Parquet) where it starts, from 1; NULL for a decision.",
+                required=False,
+            ),
             Column(
                 "source_key",
                 "VARCHAR",
-                "The source's own row id, or the judgment's number within its pair.",
+                "The source's own row id, or the judgment's number within its pair. Of several judgments of a "
+                "pair with one source and key, the newest stands.",
             ),
             Column("judged_by", "VARCHAR", "Person or process that judged.", required=False),
             Column("judged_at", "TIMESTAMP", "When it was judged.", required=False),

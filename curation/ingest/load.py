@@ -14,7 +14,7 @@ from curation.ingest.cleaning import clean_description
 from curation.ingest.files import Reject, open_table
 from curation.ingest.sources import Cells
 from curation.kinds import sql_query_kind
-from curation.resolution import resolve_tiers, sql_resolved, sql_standing
+from curation.resolution import DECISION, resolve_tiers, sql_resolved, sql_standing
 from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
@@ -44,8 +44,13 @@ def ingest(
     lines came before them. Of a path given twice one is read.
 
     Raises:
-        TierwiseError: A file that cannot be read, lacks columns, or has no usable row.
+        TierwiseError: A file that cannot be read, lacks columns, or has no usable row; a source with the name
+            of decisions.
     """
+    if source.name == DECISION:
+        raise TierwiseError(
+            f"source {DECISION!r} is the name of decisions by persons; name the data set with --source"
+        )
     files = list(dict.fromkeys(path.resolve() for path in paths))
     with tempfile.TemporaryDirectory(prefix="tierwise-ingest-") as directory:
         staged = _Staging(Path(directory), source)
