@@ -4,14 +4,17 @@ The rule, in order:
 
 1. Of several judgments from one source row, the newest stands: a corrected label replaces the former one. Newest
    by when it was judged, or by when it was ingested where the source does not say.
-2. If all standing judgments give one tier, it is the pair's.
-3. Otherwise each votes with its confidence (1 where unknown). A tier with at least 60 % of the votes is the
+2. A decision by a named person (`curation.conflicts`) stands over all others, whatever comes in later. All
+   decisions of a pair count as one row, so the newest stands and only another decision replaces it.
+3. If all standing judgments give one tier, it is the pair's.
+4. Otherwise each votes with its confidence (1 where unknown). A tier with at least 60 % of the votes is the
    pair's. Below that the pair has no tier: it is a conflict, listed in the view ``conflicts``, and stays out
    of samples and splits until a person decides.
-4. A pair whose item was taken down has no tier.
+5. A pair whose item was taken down has no tier.
 
 60 % lets a sure judgment overrule a doubtful one (0.8 against 0.4) and never decides between equals. A pair's
-confidence is the summed confidence behind its tier over the number of standing judgments.
+confidence is the summed confidence behind its tier over the number of standing judgments; that of a decided
+pair is the decision's.
 """
 
 from __future__ import annotations
@@ -22,10 +25,15 @@ if TYPE_CHECKING:
     import duckdb
 
 MAJORITY = 0.6
+DECISION = "decision"
+"""Source of the judgments that are decisions. No data set may have this name."""
 
 
 def sql_standing(pairs: str) -> str:
-    """Query for the standing judgments of the pairs that the query `pairs` yields; ``vote`` is their weight."""
+    """Query for the standing judgments (rule 1) of the pairs that the query `pairs` yields.
+
+    ``vote`` is their weight. Where a decision stands, those that it overrules are among them.
+    """
     return f"""
         WITH given AS (
             SELECT j.*, coalesce(j.confidence, 1.0) AS vote, r.started_at FROM judgments j JOIN runs r USING (run_id)
@@ -51,6 +59,8 @@ def sql_resolved(pairs: str) -> str:
     return f"""
         WITH standing AS (
             SELECT *, (started_at, source_row, judgment_id, item_version_id) AS place FROM ({sql_standing(pairs)})
+            WHERE source = '{DECISION}'
+                OR pair_id NOT IN (SELECT pair_id FROM judgments WHERE source = '{DECISION}')
         ), backing AS (
             SELECT pair_id, tier, round(sum(vote), 9) AS votes, count(*) AS judged,
                 min((-vote, place)) AS strongest, min(place) AS earliest

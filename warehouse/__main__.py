@@ -87,6 +87,25 @@ def docs(store: Store, out: Path | None) -> None:
 
 
 @main.command()
+@db_option
+def ui(store: Store) -> None:
+    """Open DuckDB's own UI in the browser, on a private copy of the store as it is now.
+
+    It blocks nobody. Ctrl-C ends it and removes the copy, with whatever was changed in it.
+    """
+    import signal
+
+    from warehouse.ui import serve_ui
+
+    try:
+        with serve_ui(store) as said:
+            click.echo(f"{said}\nIt shows a copy of {store.path}. Ctrl-C ends it and removes the copy.")
+            signal.pause()
+    except KeyboardInterrupt:
+        click.echo("Ended; the copy is removed.", err=True)
+
+
+@main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @db_option
 @json_option

@@ -99,7 +99,7 @@ def print_summary(summary: Mapping[str, Any], as_json: bool) -> None:
             click.echo(f"{label}  {', '.join(f'{k}: {_shown(v)}' for k, v in value.items()) or '–'}")
         elif isinstance(value, list):
             for line in value:
-                click.echo(f"{label}  {line}")
+                click.echo(f"{label}  {_shown(line)}")
         else:
             click.echo(f"{label}  {_shown(value)}")
 
@@ -111,7 +111,7 @@ def _shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return str(value)
+    return printable(str(value))
 
 
 def printable(text: str) -> str:

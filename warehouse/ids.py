@@ -30,6 +30,11 @@ def sql_content_id(kind: str, *expressions: str) -> str:
     return f"CAST(md5({' || '.join(parts)}) AS UUID)"
 
 
+def id_range(prefix: str) -> tuple[uuid.UUID, uuid.UUID]:
+    """Smallest and largest id whose hex digits begin with `prefix`: a range needs no id turned into text."""
+    return uuid.UUID(prefix.ljust(32, "0")), uuid.UUID(prefix.ljust(32, "f"))
+
+
 def _netstring(field: str | None) -> bytes:
     if field is None:
         return b"-"

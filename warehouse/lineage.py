@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import TierwiseError
+from warehouse.ids import id_range
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterator
 
     import duckdb
@@ -119,8 +120,9 @@ _KINDS: dict[str, _Kind] = {
     "judgment": _Kind(
         "judgments",
         ("judgment_id",),
-        "concat('tier ', tier, ', ', source, ', ', source_file, ':', source_row, "
-        "coalesce(', judged by ' || judged_by, ''), coalesce(' at ' || judged_at, ''))",
+        "concat('tier ', tier, ', ', source, ', ' || source_file || ':' || source_row, "
+        "', judged by ' || judged_by, ' at ' || strftime(judged_at, '%Y-%m-%d %H:%M'), ': ' || "
+        f"CASE WHEN reason IS NOT NULL THEN {_SHORT.format('reason')} END)",
     ),
     "reject": _Kind("rejects", ("reject_id",), "concat(reason, ': ', detail, ', ', file, ':', line)"),
     "run": _Kind(
@@ -188,13 +190,12 @@ class _Tracer:
     def matching(
         self, kind: str, prefix: str, where: str = "true", parameters: tuple[Any, ...] = ()
     ) -> list[uuid.UUID]:
-        """Up to three ids of `kind` that begin with `prefix`, by a range: no id is turned into text."""
+        """Up to three ids of `kind` that begin with `prefix`."""
         key = _KINDS[kind].key[-1]
-        low, high = uuid.UUID(prefix.ljust(32, "0")), uuid.UUID(prefix.ljust(32, "f"))
         rows = self._connection.execute(
             f"SELECT DISTINCT {key} FROM {_KINDS[kind].table} WHERE {where} AND {key} BETWEEN ? AND ? "
             "ORDER BY 1 LIMIT 3",
-            [*parameters, low, high],
+            [*parameters, *id_range(prefix)],
         ).fetchall()
         return [row[0] for row in rows]
 
@@ -237,7 +238,7 @@ class _Tracer:
         for kind, columns in spec.parents:
             key, links = tuple(links[: len(columns)]), links[len(columns) :]
             if kind == "judgments of a pair":
-                nodes += self._nodes("judgment", "pair_id = ?", key, "source_file, source_row")
+                nodes += self._nodes("judgment", "pair_id = ?", key, "source_file, source_row, judged_at")
             elif None not in key:
                 nodes.append(self.node(kind, key))
         return nodes

@@ -21,6 +21,8 @@ def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE queries ADD COLUMN IF NOT EXISTS intent VARCHAR")
     connection.execute("ALTER TABLE pairs ADD COLUMN IF NOT EXISTS source_split VARCHAR")
     connection.execute("ALTER TABLE judgments ADD COLUMN IF NOT EXISTS reason VARCHAR")
+    for column in ("source_file", "source_row"):
+        connection.execute(f"ALTER TABLE judgments ALTER COLUMN {column} DROP NOT NULL")
     for name in ("tombstones",):
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 

@@ -18,7 +18,12 @@ def _id(name: str, comment: str) -> Column:
 _RUN = Column("run_id", "UUID", "Run that wrote the row.", "runs")
 _PAIR = Column("pair_id", "UUID", "Query–item pair.", "pairs")
 _CONFIGURATION = Column("configuration_id", "UUID", "Sampling configuration.", "configurations")
-_PROMPT_HASH = Column("prompt_hash", "UUID", "Hash of the rendered prompt.", "rendered_prompts")
+_PROMPT_HASH = Column(
+    "prompt_hash",
+    "UUID",
+    "Hash of the rendered prompt, which pair_id and it name together.",
+    "rendered_prompts",
+)
 _ITEM_VERSION = Column("item_version_id", "UUID", "Version of the item's text.", "item_versions")
 
 TABLES: tuple[Table, ...] = (
@@ -107,8 +112,8 @@ TABLES: tuple[Table, ...] = (
         (
             _id("pair_id", "Query–item pair."),
             Column("query_id", "UUID", "Query.", "queries"),
-            _id("item_id", "Item."),
-            Column("item_version_id", "UUID", "Version that was judged.", "item_versions"),
+            _id("item_id", "Item; its current text is in the view items."),
+            Column("item_version_id", "UUID", "Version that was judged, current or not.", "item_versions"),
             Column(
                 "tier",
                 "INTEGER",
@@ -146,15 +151,28 @@ TABLES: tuple[Table, ...] = (
             _ITEM_VERSION,
             Column("tier", "INTEGER", "Tier that was given, 1 to 4."),
             Column(
-                "confidence", "DOUBLE", "0 to 1 from rater agreement; NULL where unknown.", required=False
+                "confidence",
+                "DOUBLE",
+                "0 to 1 from rater agreement, 1 for a decision; NULL where unknown.",
+                required=False,
             ),
-            Column("source", "VARCHAR", "Source, such as crowdflower."),
-            Column("source_file", "VARCHAR", "File the row came from."),
-            Column("source_row", "BIGINT", "Line (CSV, JSONL) or row (Parquet) where it starts, from 1."),
+            Column(
+                "source",
+                "VARCHAR",
+                "Data set that it came with, such as crowdflower; decision where a person settled the pair.",
+            ),
+            Column("source_file", "VARCHAR", "File it came from; NULL for a decision.", required=False),
+            Column(
+                "source_row",
+                "BIGINT",
+                "Line (CSV, JSONL) or row (Parquet) where it starts, from 1; NULL for a decision.",
+                required=False,
+            ),
             Column(
                 "source_key",
                 "VARCHAR",
-                "The source's own row id, or the judgment's number within its pair.",
+                "The source's own row id, or the judgment's number within its pair. Of several judgments of a "
+                "pair with one source and key, the newest stands.",
             ),
             Column("judged_by", "VARCHAR", "Person or process that judged.", required=False),
             Column("judged_at", "TIMESTAMP", "When it was judged.", required=False),
@@ -184,8 +202,8 @@ TABLES: tuple[Table, ...] = (
         ("reject_id",),
         (
             _id("reject_id", "Rejected row."),
-            Column("source", "VARCHAR", "Source."),
-            Column("file", "VARCHAR", "File."),
+            Column("source", "VARCHAR", "Data set that it was read for."),
+            Column("file", "VARCHAR", "File it stands in."),
             Column("line", "BIGINT", "Line (CSV, JSONL) or row (Parquet) where it starts, from 1."),
             Column("reason", "VARCHAR", "Short reason, the same for rows of the same fault."),
             Column("detail", "VARCHAR", "What exactly was found."),
@@ -324,10 +342,16 @@ TABLES: tuple[Table, ...] = (
             Column("pass_n", "DOUBLE", "pass@n: 1 if any sample is correct, else 0."),
             Column("posterior_alpha", "DOUBLE", "Beta posterior of the solve rate: c + 1/2 (Jeffreys)."),
             Column("posterior_beta", "DOUBLE", "Beta posterior of the solve rate: n − c + 1/2 (Jeffreys)."),
-            Column("solve_rate", "DOUBLE", "Posterior mean of the solve rate."),
+            Column(
+                "solve_rate", "DOUBLE", "Posterior mean of the solve rate: how likely a sample is correct."
+            ),
             Column("solve_rate_low", "DOUBLE", "Lower end of the central 95 % credible interval."),
             Column("solve_rate_high", "DOUBLE", "Upper end of the central 95 % credible interval."),
-            Column("band", "VARCHAR", "solved, easy, medium, hard or unsolved."),
+            Column(
+                "band",
+                "VARCHAR",
+                "solved (c = n), easy (c/n ≥ 3/4), medium (≥ 3/8), hard (> 0) or unsolved (c = 0).",
+            ),
             Column("gold_tier", "INTEGER", "Gold tier it was measured against."),
             Column("grader_version", "VARCHAR", "Version of parser and grader."),
             _RUN,
@@ -398,9 +422,9 @@ TABLES: tuple[Table, ...] = (
             Column("confidence", "DOUBLE", "Confidence of the gold tier."),
             Column("weight", "DOUBLE", "Traffic weight."),
             Column("judgment_id", "UUID", "Gold judgment.", "judgments"),
-            Column("n", "INTEGER", "Graded samples.", required=False),
-            Column("c", "INTEGER", "Correct samples.", required=False),
-            Column("band", "VARCHAR", "Difficulty band.", required=False),
+            Column("n", "INTEGER", "Graded samples of the split's configuration.", required=False),
+            Column("c", "INTEGER", "Correct ones among them.", required=False),
+            Column("band", "VARCHAR", "Difficulty band from them.", required=False),
             _PROMPT_HASH,
             Column("row_hash", "VARCHAR", "SHA-256 of the row with all texts it stands for."),
         ),

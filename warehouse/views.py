@@ -67,8 +67,9 @@ VIEWS: tuple[View, ...] = (
     View(
         "conflicts",
         "Pairs whose judgments disagree and that the resolution rule left without a tier.",
-        "SELECT p.pair_id, q.text AS query, v.title, list(j.tier ORDER BY j.tier) AS tiers, "
-        "list(j.confidence ORDER BY j.tier) AS confidences, list(j.source ORDER BY j.tier) AS sources "
+        "SELECT p.pair_id, q.text AS query, v.title, list(j.tier ORDER BY j.tier, j.judgment_id) AS tiers, "
+        "list(j.confidence ORDER BY j.tier, j.judgment_id) AS confidences, "
+        "list(j.source ORDER BY j.tier, j.judgment_id) AS sources "
         "FROM pairs p JOIN (SELECT j.* FROM judgments j JOIN runs USING (run_id) "
         "SEMI JOIN (SELECT pair_id FROM pairs ANTI JOIN tombstones USING (item_id) WHERE tier IS NULL) USING (pair_id) "
         # The newest judgment of a source row stands; the others are history.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.ingest.staging import Staging
 from curation.kinds import sql_query_kind
-from curation.resolution import resolve_tiers, sql_resolved, sql_standing
+from curation.resolution import DECISION, resolve_tiers, sql_resolved, sql_standing
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
@@ -46,8 +46,13 @@ def ingest(
         report: Called with the rows read so far.
 
     Raises:
-        TierwiseError: A table that cannot be read, lacks columns, or has no usable row.
+        TierwiseError: A table that cannot be read, lacks columns, or has no usable row; a source with the name
+            of decisions.
     """
+    if source.name == DECISION:
+        raise TierwiseError(
+            f"source {DECISION!r} is the name of decisions by persons; name the data set with --source"
+        )
     names = []
     with (
         tempfile.TemporaryDirectory(prefix="tierwise-ingest-") as directory,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.resolution import resolve_tiers, sql_standing
+from curation.resolution import DECISION, resolve_tiers, sql_standing
 from warehouse.ids import content_id
 from warehouse.ledger import Run
 from warehouse.migrations import bring_up_to_date
@@ -49,6 +49,7 @@ class Pair:
         *,
         key: str | None = None,
         at: datetime | None = None,
+        source: str = "s",
     ) -> tuple[uuid.UUID, uuid.UUID]:
         """Returns judgment and item version."""
         self.judged += 1
@@ -58,8 +59,18 @@ class Pair:
         judgment, version = content_id("judgment", self.pair_id, self.judged), uuid.uuid4()
         self.store.execute(
             "INSERT INTO judgments (judgment_id, pair_id, item_version_id, tier, confidence, source, source_file, "
-            "source_row, source_key, judged_at, run_id) VALUES ($1, $2, $3, $4, $5, 's', 'f', 1, $6, $7, $8)",
-            [judgment, self.pair_id, version, tier, confidence, key or str(self.judged), at, run.run_id],
+            "source_row, source_key, judged_at, run_id) VALUES ($1, $2, $3, $4, $5, $6, 'f', 1, $7, $8, $9)",
+            [
+                judgment,
+                self.pair_id,
+                version,
+                tier,
+                confidence,
+                source,
+                key or str(self.judged),
+                at,
+                run.run_id,
+            ],
         )
         return judgment, version
 
@@ -119,6 +130,23 @@ def test_the_order_decides_nothing(
         pair.resolve()
         outcomes.append(pair.outcome())
     assert outcomes[0] == outcomes[1]
+
+
+@given(others=judgments, decided=st.lists(st.integers(1, 4), min_size=1, max_size=3), after=judgments)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_newest_decision_stands_over_whatever_others_say(
+    store: duckdb.DuckDBPyConnection, others: list[Judged], decided: list[int], after: list[Judged]
+) -> None:
+    pair = Pair(store)
+    for judged in others:
+        pair.judge(*judged)
+    for tier in decided:
+        behind = pair.judge(tier, 1.0, key="#1", source=DECISION)
+    for judged in after:
+        pair.judge(*judged)
+    pair.resolve()
+    assert pair.outcome() == (decided[-1], 1.0)
+    assert pair.outcome("judgment_id, item_version_id") == behind
 
 
 def test_the_newest_of_a_source_row_stands(store: duckdb.DuckDBPyConnection) -> None:

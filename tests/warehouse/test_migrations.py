@@ -159,6 +159,8 @@ def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
             "ALTER TABLE queries DROP COLUMN intent",
             "ALTER TABLE pairs DROP COLUMN source_split",
             "ALTER TABLE judgments DROP COLUMN reason",
+            "ALTER TABLE judgments ALTER COLUMN source_file SET NOT NULL",
+            "ALTER TABLE judgments ALTER COLUMN source_row SET NOT NULL",
             "UPDATE schema_versions SET version = 1",
         ):
             connection.execute(statement)
@@ -166,7 +168,7 @@ def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
     assert ask(store, "SELECT text, intent FROM queries") == [("q", None)]
     with store.read() as connection:
         for table in TABLES:
-            columns = {row[0]: row[1] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
-            assert columns == {column.name: column.type for column in table.columns}
+            columns = {row[0]: row[1:3] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
+            assert columns == {c.name: (c.type, "NO" if c.required else "YES") for c in table.columns}
         for view in VIEWS:
             connection.execute(f"FROM {view.name}").fetchall()

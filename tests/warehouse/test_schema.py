@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from warehouse.dictionary import data_dictionary
+from warehouse.dictionary import data_dictionary, table_tree
 from warehouse.parts import arrow_schema
 from warehouse.schema import SCHEMA_VERSION, TABLE_BY_NAME, TABLES
 from warehouse.views import MACROS, VIEWS
@@ -110,3 +111,18 @@ def test_the_dictionary_tells_every_column_of_tables_and_views(
     assert "| `distance` | INTEGER | \\|tier − gold\\|; NULL if unparsable. *(optional)* |" in text
     assert "| `tier` | INTEGER | Tier that was given, 1 to 4. |" in sections["judgments"]
     assert "- pass_at_k(n, c, k): unbiased pass@k" in text
+
+
+def test_the_tree_has_every_table_once_under_one_it_references() -> None:
+    lines = table_tree(TABLES)
+    names = [re.sub("[│├└─]", " ", line).split()[0] for line in lines]
+    assert sorted(names) == sorted(TABLE_BY_NAME)
+    above: list[str] = []
+    for name, line in zip(names, lines, strict=True):
+        depth = line.index(name) // 3
+        above[depth:] = [name]
+        if depth:
+            assert above[depth - 1] in {c.references for c in TABLE_BY_NAME[name].columns}
+    told = next(line for line, name in zip(lines, names, strict=True) if name == "preferences")
+    assert told.split(maxsplit=2)[2].startswith("pair_id → configurations, ")
+    assert "samples (chosen_sample_id, rejected_sample_id)" in told
