@@ -13,6 +13,7 @@ from curation.grades import CURRENT_GRADES
 from curation.grading import GRADER_VERSION
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
+from warehouse.parts import insert_new
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,25 +39,18 @@ def update_difficulty(store: Store) -> dict[str, Any]:
             """
         )
         _save_posteriors(connection)
-        changes = connection.execute(
+        connection.execute(
             f"""
-            MERGE INTO difficulty USING (
+            CREATE TEMP TABLE measured AS
                 SELECT {sql_content_id("difficulty", "pair_id", "configuration_id", "NULL")} AS difficulty_id,
                     solved.*, NULL::INTEGER AS step, c / n AS pass_1, pass_at_k(n, c, n) AS pass_n,
                     difficulty_band(n, c) AS band, '{GRADER_VERSION}' AS grader_version, $run::UUID AS run_id,
                     p.* EXCLUDE (n, c)
                 FROM solved JOIN posteriors p USING (n, c)
-            ) AS new ON difficulty.difficulty_id = new.difficulty_id
-            WHEN MATCHED AND (difficulty.n, difficulty.c, difficulty.unparsable, difficulty.gold_tier,
-                    difficulty.grader_version) IS DISTINCT FROM
-                    (new.n, new.c, new.unparsable, new.gold_tier, new.grader_version) THEN UPDATE BY NAME
-            WHEN NOT MATCHED BY TARGET THEN INSERT BY NAME
-            WHEN NOT MATCHED BY SOURCE AND difficulty.step IS NULL THEN DELETE
-            RETURNING merge_action
             """,
             {"run": run.run_id},
-        ).fetchall()
-        actions = [row[0] for row in changes]
+        )
+        removed, changed, added = _replace_outdated(connection)
         newest = connection.execute(
             "SELECT CAST(configuration_id AS VARCHAR), count(*), avg(pass_1), avg(pass_n), max(n) FROM difficulty "
             "WHERE step IS NULL AND configuration_id = (SELECT configuration_id FROM newest_configuration) GROUP BY 1"
@@ -67,9 +61,9 @@ def update_difficulty(store: Store) -> dict[str, Any]:
             ).fetchall()
         )
         run.summary = {
-            "new": actions.count("INSERT"),
-            "changed": actions.count("UPDATE"),
-            "removed": actions.count("DELETE"),
+            "new": added - changed,
+            "changed": changed,
+            "removed": removed,
         }
         if newest:
             run.summary |= {
@@ -80,6 +74,23 @@ def update_difficulty(store: Store) -> dict[str, Any]:
                 "bands": {band: bands.get(band, 0) for band in BANDS},
             }
     return run.summary
+
+
+def _replace_outdated(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """Bring ``difficulty`` up to ``measured``; return the rows that are gone, of other content, and inserted."""
+    # In steps, as DuckLake has no MERGE with several actions.
+    removed = connection.execute(
+        "DELETE FROM difficulty WHERE step IS NULL AND difficulty_id NOT IN (SELECT difficulty_id FROM measured)"
+    ).fetchall()[0][0]
+    changed = connection.execute(
+        """
+        DELETE FROM difficulty WHERE difficulty_id IN (
+            SELECT difficulty_id FROM difficulty d JOIN measured m USING (difficulty_id)
+            WHERE (d.n, d.c, d.unparsable, d.gold_tier, d.grader_version)
+                IS DISTINCT FROM (m.n, m.c, m.unparsable, m.gold_tier, m.grader_version))
+        """
+    ).fetchall()[0][0]
+    return removed, changed, insert_new(connection, "difficulty", "SELECT * FROM measured")
 
 
 def _save_posteriors(connection: duckdb.DuckDBPyConnection) -> None:

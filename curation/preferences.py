@@ -76,9 +76,9 @@ def update_preferences(
         _match(connection, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
-            "AND preference_id NOT IN (SELECT preference_id FROM matched) RETURNING 1",
+            "AND preference_id NOT IN (SELECT preference_id FROM matched)",
             {"configuration": picked.configuration_id},
-        ).fetchall()
+        ).fetchall()[0][0]
         # Texts join last: all ranking above moves ids and numbers only.
         added = insert_new(
             connection,
@@ -91,7 +91,7 @@ def update_preferences(
             "configuration": picked.text,
             **_counts(connection),
             "new": added,
-            "withdrawn": len(withdrawn),
+            "withdrawn": withdrawn,
         }
     return run.summary
 

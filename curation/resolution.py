@@ -58,26 +58,30 @@ def sql_resolved(pairs: str) -> str:
     # Sums are rounded, so that the order in which they are added up decides nothing.
     return f"""
         WITH standing AS (
-            SELECT *, (started_at, source_row, judgment_id, item_version_id) AS place FROM ({sql_standing(pairs)})
+            SELECT *, struct_pack(started_at := started_at, source_row := source_row, judgment_id := judgment_id,
+                item_version_id := item_version_id) AS place
+            FROM ({sql_standing(pairs)})
             WHERE source = '{DECISION}'
                 OR pair_id NOT IN (SELECT pair_id FROM judgments WHERE source = '{DECISION}')
         ), backing AS (
             SELECT pair_id, tier, round(sum(vote), 9) AS votes, count(*) AS judged,
-                min((-vote, place)) AS strongest, min(place) AS earliest
+                min(struct_pack(vote := -vote, place := place)) AS strongest, min(place) AS earliest
             FROM standing GROUP BY pair_id, tier
         ), totals AS (
             SELECT pair_id, sum(votes) AS total, sum(judged) AS judged, count(*) AS tiers,
-                max((votes, tier, strongest[2][3], strongest[2][4])) AS leader, min(earliest) AS earliest
+                max(struct_pack(votes := votes, tier := tier, judgment_id := strongest.place.judgment_id,
+                    item_version_id := strongest.place.item_version_id)) AS leader,
+                min(earliest) AS earliest
             FROM backing GROUP BY pair_id
         ), outcome AS (
             SELECT *, pair_id NOT IN (SELECT pair_id FROM pairs SEMI JOIN tombstones USING (item_id))
-                AND (tiers = 1 OR (total > 0 AND leader[1] >= round({MAJORITY} * total, 9))) AS decided FROM totals
+                AND (tiers = 1 OR (total > 0 AND leader.votes >= round({MAJORITY} * total, 9))) AS decided FROM totals
         )
         SELECT pair_id,
-            CASE WHEN decided THEN leader[2] END AS tier,
-            CASE WHEN decided THEN round(leader[1] / judged, 9) END AS confidence,
-            CASE WHEN decided THEN leader[3] END AS judgment_id,
-            CASE WHEN decided THEN leader[4] ELSE earliest[4] END AS item_version_id
+            CASE WHEN decided THEN leader.tier END AS tier,
+            CASE WHEN decided THEN round(leader.votes / judged, 9) END AS confidence,
+            CASE WHEN decided THEN leader.judgment_id END AS judgment_id,
+            CASE WHEN decided THEN leader.item_version_id ELSE earliest.item_version_id END AS item_version_id
         FROM outcome
     """
 

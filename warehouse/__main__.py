@@ -20,12 +20,13 @@ def main() -> None:
 
 @main.command()
 @db_option
+@click.option("--data", help="Of a new DuckLake: where its Parquet files go, a folder or s3://….")
 @json_option
-def init(store: Store, as_json: bool) -> None:
+def init(store: Store, data: str | None, as_json: bool) -> None:
     """Make a new store, or bring an older one up to date."""
     from warehouse.maintenance import initialise
 
-    print_summary(initialise(store), as_json)
+    print_summary(initialise(store, data), as_json)
 
 
 @main.command()

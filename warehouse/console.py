@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,16 +62,16 @@ class Group(click.Group):
             ctx.exit(130)
 
 
-def _store(_context: click.Context, _parameter: click.Parameter, path: Path) -> Store:
+def _store(_context: click.Context, _parameter: click.Parameter, name: str) -> Store:
     from warehouse.store import Store
 
-    return Store(path)
+    return Store.named(name)
 
 
 db_option = click.option(
     "--db",
     "store",
-    type=click.Path(path_type=Path),
+    metavar="PATH",
     callback=_store,
     default="tierwise.duckdb",
     envvar="TIERWISE_DB",

@@ -51,15 +51,20 @@ class Macro:
 
     def ddl(self) -> list[str]:
         """CREATE MACRO and COMMENT ON statements."""
-        return [
-            f"CREATE OR REPLACE MACRO {self.name}({', '.join(self.parameters)}) AS {self.expression}",
-            *self.comments(),
-        ]
+        return [self.create(), *self.comments()]
+
+    def create(self) -> str:
+        """CREATE MACRO statement."""
+        return f"CREATE OR REPLACE MACRO {self.name}({', '.join(self.parameters)}) AS {self.expression}"
+
+    @property
+    def described(self) -> str:
+        """The macro's comment, which says how it is called."""
+        return f"{self.name}({', '.join(self.parameters)}): {self.comment}"
 
     def comments(self) -> list[str]:
         """COMMENT ON statements."""
-        text = f"{self.name}({', '.join(self.parameters)}): {self.comment}"
-        return [comment_on("MACRO", self.name, text)]
+        return [comment_on("MACRO", self.name, self.described)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,11 @@ class View:
 
     def ddl(self) -> list[str]:
         """CREATE VIEW and COMMENT ON statements."""
-        return [f"CREATE OR REPLACE VIEW {self.name} AS {self.query}", *self.comments()]
+        return [self.create(), *self.comments()]
+
+    def create(self) -> str:
+        """CREATE VIEW statement."""
+        return f"CREATE OR REPLACE VIEW {self.name} AS {self.query}"
 
     def comments(self) -> list[str]:
         """COMMENT ON statements."""

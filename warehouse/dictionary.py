@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from warehouse.ddl import comment_on, sql_name
 from warehouse.schema import TABLES
+from warehouse.views import MACROS, VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     import duckdb
 
     from warehouse.ddl import Column, Table
+
+# What DuckLake cannot keep in the store.
+_DECLARED = (
+    {(macro.name,): macro.described for macro in MACROS}
+    | {(view.name,): view.comment for view in VIEWS}
+    | {(view.name, column): comment for view in VIEWS for column, comment in view.columns}
+)
+_OURS = "NOT internal AND database_name = current_database()"
 
 
 def data_dictionary(connection: duckdb.DuckDBPyConnection) -> str:
@@ -35,23 +44,24 @@ def data_dictionary(connection: duckdb.DuckDBPyConnection) -> str:
     ]
     columns = connection.execute(
         "SELECT table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns() "
-        "WHERE NOT internal ORDER BY table_name, column_index"
+        f"WHERE {_OURS} ORDER BY table_name, column_index"
     ).fetchall()
     for heading, kind in (("Tables", "table"), ("Views", "view")):
         lines += [f"## {heading}", ""]
         for name, comment in _relations(connection, kind):
-            lines += [f"### {name}", "", comment or "", "", "| column | type | |", "|---|---|---|"]
+            about = comment or _DECLARED.get((name,), "")
+            lines += [f"### {name}", "", about, "", "| column | type | |", "|---|---|---|"]
             for table, column, data_type, nullable, text in columns:
                 if table == name:
                     optional = " *(optional)*" if kind == "table" and nullable else ""
-                    shown = (text or "").replace("|", r"\|")
+                    shown = (text or _DECLARED.get((name, column), "")).replace("|", r"\|")
                     lines.append(f"| `{column}` | {data_type} | {shown}{optional} |")
             lines.append("")
     macros = connection.execute(
-        "SELECT DISTINCT comment FROM duckdb_functions() "
-        "WHERE NOT internal AND comment IS NOT NULL ORDER BY 1"
+        f"SELECT DISTINCT function_name, comment FROM duckdb_functions() WHERE {_OURS} ORDER BY 1"
     ).fetchall()
-    lines += ["## Macros", "", *(f"- {comment}" for (comment,) in macros), ""]
+    described = (comment or _DECLARED.get((name,)) for name, comment in macros)
+    lines += ["## Macros", "", *(f"- {text}" for text in described if text), ""]
     return "\n".join(lines)
 
 
@@ -112,6 +122,6 @@ def comment_statements(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _relations(connection: duckdb.DuckDBPyConnection, kind: str) -> list[tuple[str, str | None]]:
     rows = connection.execute(
-        f"SELECT {kind}_name, comment FROM duckdb_{kind}s() WHERE NOT internal ORDER BY 1"
+        f"SELECT {kind}_name, comment FROM duckdb_{kind}s() WHERE {_OURS} ORDER BY 1"
     ).fetchall()
     return [(name, comment) for name, comment in rows]

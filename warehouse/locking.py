@@ -22,7 +22,7 @@ _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(?PID (?P<
 
 
 class StoreHeldError(TierwiseError):
-    """Another process holds the store and did not let go in time."""
+    """The store cannot be had now: another process did not let go in time, or its catalog cannot be reached."""
 
 
 def patience() -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from warehouse.copies import copy_database
 from warehouse.ddl import sql_text
 from warehouse.dictionary import comment_statements
 from warehouse.errors import TierwiseError
@@ -12,6 +11,7 @@ from warehouse.ledger import utc_now
 from warehouse.parts import waiting_parts
 from warehouse.schema import SCHEMA_VERSION, TABLES
 from warehouse.scratch import scratch_directory
+from warehouse.views import MACROS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 
-def initialise(store: Store) -> dict[str, Any]:
-    """Make or migrate the store; merge what waits."""
+def initialise(store: Store, data: str | None = None) -> dict[str, Any]:
+    """Make or migrate the store; merge what waits. `data` is where the Parquet files of a new DuckLake go."""
     began = utc_now()
+    store.place.make(data)
     store.merge_waiting()
     with store.read() as connection:
         versions = connection.execute(
@@ -31,12 +32,13 @@ def initialise(store: Store) -> dict[str, Any]:
         state = "was there"
     else:
         state = f"migrated from schema {versions[1][0]}" if len(versions) > 1 else "made"
-    return {"store": str(store.path), "schema_version": versions[0][0], "state": state}
+    return {"store": store.place.name, "schema_version": versions[0][0], "state": state}
 
 
 def describe(store: Store) -> dict[str, Any]:
     """Counts by table, splits, the newest runs, and parts that no writer has merged yet."""
     with store.read() as connection:
+        size = store.place.size(connection)
         counts = {
             table.name: connection.execute(f"SELECT count(*) FROM {table.name}").fetchall()[0][0]
             for table in TABLES
@@ -51,8 +53,8 @@ def describe(store: Store) -> dict[str, Any]:
             "' ', substr(CAST(run_id AS VARCHAR), 1, 8)) FROM runs ORDER BY started_at DESC LIMIT 5"
         ).fetchall()
     return {
-        "store": str(store.path),
-        "bytes": store.path.stat().st_size,
+        "store": store.place.name,
+        "bytes": size,
         "schema_version": SCHEMA_VERSION,
         "rows": {name: count for name, count in counts.items() if count},
         "splits": [row[0] for row in splits],
@@ -62,7 +64,7 @@ def describe(store: Store) -> dict[str, Any]:
 
 
 def copy_store(store: Store, target: Path) -> dict[str, Any]:
-    """Copy the store to `target` as it stands, writers waiting meanwhile.
+    """Copy the store to the DuckDB file `target` as it stands at one moment.
 
     Raises:
         TierwiseError: `target` exists, or its folder does not; or the disk is full.
@@ -70,9 +72,7 @@ def copy_store(store: Store, target: Path) -> dict[str, Any]:
     _require_new(target)
     with scratch_directory(target.parent, "snapshot") as directory:
         copy = directory / "copy.duckdb"
-        # Our shared lock keeps writers out while the files are read.
-        with store.read():
-            copy_database(store.path, copy)
+        store.place.copy(copy)
         copy.rename(target)
     return {"snapshot": str(target), "bytes": target.stat().st_size, **_left_out(store)}
 
@@ -86,11 +86,13 @@ def export_store(store: Store, target: Path) -> dict[str, Any]:
     _require_new(target)
     with scratch_directory(target.parent, "backup") as directory:
         export = directory / target.name
-        with store.read() as connection:
+        with store.place.exportable(directory) as connection:
             connection.execute(f"EXPORT DATABASE {sql_text(export)} (FORMAT parquet)")
             comments = comment_statements(connection)
+        # DuckDB 1.5 writes lambdas in a form that 2.0 refuses, so our macros once more as they are declared.
+        macros = [macro.create() for macro in MACROS]
         with (export / "schema.sql").open("a", encoding="utf-8") as schema:
-            schema.writelines(f"{statement};\n" for statement in comments)
+            schema.writelines(f"{statement};\n" for statement in [*macros, *comments])
         # IMPORT DATABASE finds the files by name; for other readers no path of today should stand there.
         load = export / "load.sql"
         load.write_text(

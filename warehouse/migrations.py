@@ -43,8 +43,9 @@ def stored_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     names = {
         row[0]
         for row in connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE NOT internal "
-            "UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal "
+            "UNION ALL SELECT view_name FROM duckdb_views() "
+            "WHERE database_name = current_database() AND NOT internal"
         ).fetchall()
     }
     if not names:
@@ -92,15 +93,24 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> int | None:
                 MIGRATIONS[step](connection)
             for table in TABLES:
                 _execute_all(connection, table.comments())
+        # DuckLake keeps comments of tables only; `warehouse.dictionary` knows the others.
+        commented = _is_duckdb(connection)
         for macro in MACROS:
-            _execute_all(connection, macro.ddl())
+            _execute_all(connection, macro.ddl() if commented else [macro.create()])
         for view in VIEWS:
-            _execute_all(connection, view.ddl())
+            _execute_all(connection, view.ddl() if commented else [view.create()])
         connection.execute(
             "INSERT INTO schema_versions VALUES (?, ?, ?)",
             [SCHEMA_VERSION, utc_now(), code_version()],
         )
     return before
+
+
+def _is_duckdb(connection: duckdb.DuckDBPyConnection) -> bool:
+    row = connection.execute(
+        "SELECT type = 'duckdb' FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _execute_all(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:

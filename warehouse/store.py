@@ -1,49 +1,59 @@
-"""The store: one DuckDB file, opened for moments."""
+"""The store: opened for moments, wherever it lies."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from warehouse.copies import copy_held_database
+from warehouse.duckdb_file import DuckDBFile
+from warehouse.ducklake import PREFIX, DuckLake
 from warehouse.errors import TierwiseError
-from warehouse.failpoints import failpoint
-from warehouse.locking import StoreHeldError, connect, patience
-from warehouse.migrations import bring_up_to_date, is_current, stored_version
+from warehouse.locking import StoreHeldError, patience
 from warehouse.parts import RunDirectory, merge_parts
-from warehouse.scratch import SCRATCH, scratch_directory, sweep
-from warehouse.transactions import storage_failures, transaction
+from warehouse.transactions import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import duckdb
 
     from warehouse.ledger import Run, Status
-
-
-# Seconds: longer than any transaction of ours at rest, short for somebody who waits.
-_COPY_AFTER = 5.0
+    from warehouse.places import Place
 
 
 class Store:
-    """A Tierwise store at `path`, with the directory of its runs beside it.
+    """A Tierwise store at `place`, a DuckDB file or a DuckLake.
 
-    No method keeps the file open after it returns; whoever else wants it waits for moments only.
+    No method keeps it open after it returns; whoever else wants it waits for moments only.
     """
 
-    def __init__(self, path: Path) -> None:
-        # Through a link, the log and the runs would stand beside the link, unseen from the file's own name.
-        self.path = path.resolve() if path.is_symlink() else path
-        self.runs = Path(f"{self.path}.runs")
+    def __init__(self, place: Path | Place) -> None:
+        self.place: Place = DuckDBFile(place) if isinstance(place, Path) else place
 
-    @contextmanager
-    def read(self, *, copy_if_held: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    @classmethod
+    def named(cls, name: str) -> Store:
+        """The store that ``--db`` names.
+
+        Raises:
+            TierwiseError: `name` begins like a DuckLake, but cannot be one.
+        """
+        return cls(DuckLake(name) if name.startswith(PREFIX) else Path(name))
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file of a store that is one."""
+        assert isinstance(self.place, DuckDBFile)
+        return self.place.path
+
+    @property
+    def runs(self) -> Path:
+        """Directory of the long runs of this machine."""
+        return self.place.runs
+
+    def read(self, *, copy_if_held: bool = False) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Open read-only. An older store is migrated first.
 
         Args:
@@ -53,20 +63,7 @@ class Store:
         Raises:
             TierwiseError: No store there, not a store, from a newer version, or held by another process.
         """
-        self._require_file()
-        try:
-            connection = self._open_current(min(patience(), _COPY_AFTER) if copy_if_held else patience())
-        except StoreHeldError:
-            if not copy_if_held:
-                raise
-            with self._private_copy() as copy, copy.read() as connection:
-                yield connection
-            return
-        try:
-            with storage_failures(f"cannot read {self.path}"):
-                yield connection
-        finally:
-            connection.close()
+        return self.place.reading(copy_if_held=copy_if_held)
 
     @contextmanager
     def write(self, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -109,67 +106,20 @@ class Store:
             raise
         long_run.end("finished")
 
-    @contextmanager
-    def exclusive(self, name: str, doing: str) -> Iterator[None]:
+    def exclusive(self, name: str, doing: str) -> AbstractContextManager[None]:
         """Keep other processes from `doing` the same at the same time.
 
         Raises:
             TierwiseError: Another process does, or there is no store.
         """
-        self._require_file()
-        self.runs.mkdir(exist_ok=True)
-        lock = self.runs / f".{name}.lock"
-        with lock.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = f"process {pid}" if (pid := file.read()) else "another process"
-                raise TierwiseError(f"{holder} is already {doing} in {self.path}; wait or stop it") from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+        return self.place.exclusive(name, doing)
 
     @contextmanager
     def _open_for_writing(
         self, wait: float | None = None
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, int]]]:
-        connection = connect_and_migrate(self.path, wait)
-        try:
-            with storage_failures(f"cannot write {self.path}, which is as it was before"):
-                yield connection, merge_parts(connection, self.runs)
-        finally:
-            connection.close()
-
-    def _open_current(self, wait: float) -> duckdb.DuckDBPyConnection:
-        while True:
-            connection = connect(self.path, read_only=True, wait=wait)
-            try:
-                with storage_failures(f"cannot read {self.path}"), _naming(self.path):
-                    if is_current(stored_version(connection)):
-                        return connection
-            except BaseException:
-                connection.close()
-                raise
-            connection.close()
-            connect_and_migrate(self.path).close()
-
-    @contextmanager
-    def _private_copy(self) -> Iterator[Store]:
-        with scratch_directory(Path(tempfile.gettempdir()), "copy") as directory:
-            copy = Store(directory / self.path.name)
-            copy_held_database(self.path, copy.path)
-            yield copy
-
-    def _require_file(self) -> None:
-        if self.path.is_dir():
-            raise TierwiseError(f"{self.path} is a folder; name the store's file with --db")
-        if not self.path.exists():
-            raise TierwiseError(
-                f"no store at {self.path}; name one with --db or TIERWISE_DB, "
-                "or make one with `python -m warehouse init`"
-            )
+        with self.place.writing(patience() if wait is None else wait) as connection:
+            yield connection, merge_parts(connection, self.runs)
 
 
 class LongRun:
@@ -204,59 +154,3 @@ class LongRun:
         finally:
             self._directory.release()
         self.checkpoint(wait=min(patience(), 5.0))
-
-
-def connect_and_migrate(path: Path, wait: float | None = None) -> duckdb.DuckDBPyConnection:
-    """Open for writing, making or migrating the store.
-
-    Raises:
-        TierwiseError: Not a store, from a newer version, held by another process, or not writable.
-    """
-    if path.is_dir():
-        raise TierwiseError(f"{path} is a folder; name the store's file with --db")
-    if not path.exists():
-        _make(path)
-    sweep(path.parent, SCRATCH)
-    return _open_migrated(path, patience() if wait is None else wait)
-
-
-def _make(path: Path) -> None:
-    """Make an empty store at `path` that is complete from the moment it is there."""
-    if not path.parent.is_dir():
-        raise TierwiseError(f"no folder {path.parent} to hold the store; make it or name another with --db")
-    log = Path(f"{path}.wal")
-    if log.exists():
-        raise TierwiseError(
-            f"{log} is the log of a store that is gone; bring the store back or remove the log"
-        )
-    with storage_failures(f"cannot make {path}"), scratch_directory(path.parent, "new") as directory:
-        fresh = directory / path.name
-        _open_migrated(fresh, 0.0).close()
-        if Path(f"{fresh}.wal").exists():
-            raise TierwiseError(f"cannot make {path}: its log could not be folded in; is the disk full?")
-        failpoint("make")
-        try:
-            path.hardlink_to(fresh)
-        except FileExistsError:  # another process was faster
-            return
-        except OSError:  # a file system without hard links
-            fresh.rename(path)
-
-
-def _open_migrated(path: Path, wait: float) -> duckdb.DuckDBPyConnection:
-    connection = connect(path, read_only=False, wait=wait)
-    try:
-        with storage_failures(f"cannot write {path}"), _naming(path):
-            bring_up_to_date(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except TierwiseError as error:
-        raise TierwiseError(f"{path} is {error}") from None

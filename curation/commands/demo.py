@@ -51,7 +51,7 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
 
     Prints every command before it runs it. Again on the same store, it does only what is missing.
     """
-    folder = store.path.parent
+    folder = store.place.folder
     shop = folder / "demo-shop.csv"
     _run("synthesize", "--pairs", str(pairs), "--out", str(shop))
     fields = ("query", "title", "description", "label", "item_id", "brand", "price")
@@ -83,7 +83,7 @@ def _run(*arguments: str, store: Store | None = None) -> None:
     main = click.get_current_context().find_root().command
     shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
     click.secho(f"\n$ python -m curation {shown}", bold=True)
-    main.main([*arguments, *(["--db", str(store.path)] if store else [])], standalone_mode=False)
+    main.main([*arguments, *(["--db", store.place.name] if store else [])], standalone_mode=False)
 
 
 def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
         "bands": {band: bands.get(band, 0) for band in BANDS},
         "preferences": preferences,
         "splits": [f"{s['split']}: {s['pairs']} pairs, {s['queries']} queries, {s['role']}" for s in splits],
-        "files": [str(store.path), *map(str, files)],
+        "files": [store.place.name, *map(str, files)],
     }
 
 
