@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from curation.commands.demo import demo, synthesize
+from curation.commands.duplicates import duplicates
 from curation.commands.export import export
 from curation.commands.ingest import ingest
 from curation.commands.judge import difficulty, grade, pairs
@@ -18,7 +19,7 @@ def main() -> None:
     """The recipe: ingest, sample, grade, difficulty, pairs, split, export."""
 
 
-for command in (ingest, sample, grade, difficulty, pairs, split, export, synthesize, demo):
+for command in (ingest, sample, grade, difficulty, pairs, duplicates, split, export, synthesize, demo):
     main.add_command(command)
 
 if __name__ == "__main__":
