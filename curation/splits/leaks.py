@@ -60,17 +60,19 @@ def settle_near_copies(connection: duckdb.DuckDBPyConnection, role: str, *, drop
         TierwiseError: There are some and `drop` is false, or nothing else is left.
     """
     _stage_near_copies(connection, role)
-    copies = connection.execute("SELECT count(DISTINCT mine) FROM cross_role_copies").fetchall()[0][0]
+    copies, members = connection.execute(
+        "SELECT (SELECT count(DISTINCT mine) FROM cross_role_copies), (SELECT count(*) FROM new_split_members)"
+    ).fetchall()[0]
     if copies and not drop:
         raise TierwiseError(
-            f"{copies:,} pairs are near-copies of pairs in splits of another role, such as "
+            f"{copies:,} of {members:,} pairs would be near-copies of what splits of another role hold, such as "
             f"{_example(connection, role)}; leave them out with --drop-near-copies"
         )
-    connection.execute("DELETE FROM new_split_members WHERE pair_id IN (SELECT mine FROM cross_role_copies)")
-    if not connection.execute("FROM new_split_members LIMIT 1").fetchall():
+    if copies == members:
         raise TierwiseError(
-            f"all {copies:,} pairs are near-copies of pairs in splits of another role; choose others with --where"
+            "nothing is left without the near-copies of what splits of another role hold; choose others with --where"
         )
+    connection.execute("DELETE FROM new_split_members WHERE pair_id IN (SELECT mine FROM cross_role_copies)")
     return int(copies)
 
 
