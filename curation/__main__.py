@@ -6,6 +6,7 @@ import click
 
 from curation.commands.conflicts import conflicts
 from curation.commands.demo import demo, synthesize
+from curation.commands.duplicates import duplicates
 from curation.commands.export import export
 from curation.commands.ingest import ingest
 from curation.commands.judge import difficulty, grade, pairs
@@ -19,7 +20,19 @@ def main() -> None:
     """The recipe: ingest, sample, grade, difficulty, pairs, split, export."""
 
 
-for command in (ingest, conflicts, sample, grade, difficulty, pairs, split, export, synthesize, demo):
+for command in (
+    ingest,
+    conflicts,
+    duplicates,
+    sample,
+    grade,
+    difficulty,
+    pairs,
+    split,
+    export,
+    synthesize,
+    demo,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -395,7 +395,7 @@ TABLES: tuple[Table, ...] = (
             Column("name", "VARCHAR", "Name."),
             Column("version", "INTEGER", "1, 2, …"),
             Column("role", "VARCHAR", "train, calibration or eval."),
-            Column("recipe", "JSON", "How the members were chosen: where, size, seed."),
+            Column("recipe", "JSON", "How the members were chosen: where, size, role, seed, near-copies."),
             Column(
                 "configuration_id",
                 "UUID",

@@ -64,8 +64,21 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
     share = str(max(pairs // 4, 10))
     for role in ("eval", "calibration"):
         where = ("--where", _OTHER_ROLES.format(role))
-        _run("split", "create", role, "--role", role, "--size", share, *where, store=store)
-    _run("split", "create", "train", "--where", _OTHER_ROLES.format("train"), store=store)
+        _run(
+            "split",
+            "create",
+            role,
+            "--role",
+            role,
+            "--size",
+            share,
+            *where,
+            "--drop-near-copies",
+            store=store,
+        )
+    _run(
+        "split", "create", "train", "--where", _OTHER_ROLES.format("train"), "--drop-near-copies", store=store
+    )
     exports = folder / "demo-export"
     _run("export", "train_v1", "--format", "hf", "--out", str(exports), store=store)
     click.echo()

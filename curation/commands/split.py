@@ -37,6 +37,11 @@ def split() -> None:
     "--seed", type=int, default=0, show_default=True, help="Which queries, where --size leaves a choice."
 )
 @click.option(
+    "--drop-near-copies",
+    is_flag=True,
+    help="Leave out near-copies of what splits of other roles hold, after --size is met, instead of refusing them.",
+)
+@click.option(
     "--configuration", metavar="ID", help="Whose difficulty and samples.  [default: the newest finished]"
 )
 @db_option
@@ -47,22 +52,24 @@ def create(
     size: int | None,
     role: Role,
     seed: int,
+    drop_near_copies: bool,
     configuration: str | None,
     store: Store,
     as_json: bool,
 ) -> None:
     """Freeze the next version of NAME.
 
-    Splits of different roles never share a query. If nothing has changed since the newest version, that one
-    stands.
+    Splits of different roles never share a query, nor near-copies of a pair. If nothing has changed since the
+    newest version, that one stands.
     """
     from curation.splits.create import Recipe, create_split
     from curation.splits.inspect import show_split
 
-    made = create_split(store, Recipe(name, where, size, role, seed), configuration)
+    made = create_split(store, Recipe(name, where, size, role, seed, drop_near_copies), configuration)
     with store.read() as connection:
         shown = show_split(connection, made["split"])
-    print_summary({"split": made["split"], "state": made["state"], **shown}, as_json)
+    told = {key: made[key] for key in ("split", "state", "near_copies_dropped")}
+    print_summary({**told, **shown}, as_json)
 
 
 @split.command("list")

@@ -92,12 +92,28 @@ def dataset_card(
         ),
         "## Known limits\n\n"
         "- Tiers: 4 Excellent, 3 Related, 2 Mismatch, 1 Irrelevant. Pairs whose judgments conflict are not in it.\n"
-        "- No query here stands in a split of another role of the same store; other stores were not looked at.\n"
+        f"{_leak_checks(recipe)}\n"
         "- Completions and preferences are texts of the model above, graded by the tier they state. No person has "
         "read the reasoning.\n"
         "- Prompts cut long descriptions as their template says; the table `pairs` holds them whole.",
     ]
     return head + "\n" + "\n\n".join(sections) + "\n"
+
+
+def _leak_checks(recipe: dict[str, Any]) -> str:
+    checked = (
+        "- No query here, and no wording of its intent, stands in a split of another role of the same store"
+    )
+    elsewhere = "Other stores were not looked at."
+    if "near_copies" not in recipe:
+        return f"{checked}. Near-copies were not looked for. {elsewhere}"
+    near = recipe["near_copies"]
+    return (
+        f"{checked}, and no near-copy of a pair does: query and title (and description, where both have one) alike "
+        f"by a Jaccard similarity of at least {near['query']} and {near['title']} (and {near['description']}) over "
+        f"letter n-grams; {near['dropped']:,} were left out. What says the same in other words is not found. "
+        f"{elsewhere}"
+    )
 
 
 def _table(rows: list[tuple[str, Any]]) -> str:

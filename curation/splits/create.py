@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from curation.prompts import DEFAULT_TEMPLATE, load_template, parse_template, re
 from curation.selection import selected_pairs
 from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
 from curation.splits.draw import draw_needs
+from curation.splits.leaks import NEAR_COPY, NEED, refuse_shared_needs, settle_near_copies
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_new
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 Role = Literal["train", "calibration", "eval"]
 
-# What a split never takes apart: wordings of one intent where the source names it, else the query.
-_NEED = "coalesce(q.intent, CAST(q.query_id AS VARCHAR))"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -39,6 +39,8 @@ class Recipe:
         size: Pairs wanted. Queries and intents stay whole, so it is met from below. None takes all.
         role: What the split is for. Splits of different roles never share a query or an intent.
         seed: Which queries, where `size` leaves a choice.
+        drop_near_copies: Leave out near-copies of what splits of other roles hold, after the size is met, instead
+            of refusing them.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Recipe:
     size: int | None = None
     role: Role = "train"
     seed: int = 0
+    drop_near_copies: bool = False
 
 
 def create_split(store: Store, recipe: Recipe, configuration: str | None = None) -> dict[str, Any]:
@@ -54,22 +57,22 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
     If the newest version holds exactly the same, that one is returned and nothing is written.
 
     Raises:
-        TierwiseError: A bad name, a bad or empty selection, or a query (or its intent, or an item text for an
-            equal query text) that a split of another role holds.
+        TierwiseError: A bad name, a bad or empty selection, a query (or its intent, or an item text for an equal
+            query text) that a split of another role holds, or near-copies of its pairs.
     """
     if not _NAME.fullmatch(recipe.name) or re.search(r"_v\d+$", recipe.name):
         raise TierwiseError(
             f"split name {recipe.name!r}: use small letters, digits, - and _; the version is added for you"
         )
-    parameters = {"where": recipe.where, "size": recipe.size, "role": recipe.role, "seed": recipe.seed}
-    run = Run("split", {"name": recipe.name, **parameters})
+    run = Run("split", dataclasses.asdict(recipe))
     try:
         with store.write(run) as connection:
             picked = _configuration_or_none(connection, configuration)
             _select(connection, recipe)
             prompt_id = _render_missing(connection, run, picked)
             _stage_members(connection, picked, prompt_id)
-            _refuse_leaks(connection, recipe.role)
+            refuse_shared_needs(connection, recipe.role)
+            dropped = settle_near_copies(connection, recipe.role, drop=recipe.drop_near_copies)
             _stage_payload(connection, picked)
             frozen = content_hash(
                 connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
@@ -79,7 +82,7 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
                 [recipe.name],
             ).fetchall()
             if versions and versions[0][1:] == (frozen, recipe.role):
-                raise _AlreadyFrozenError(f"{recipe.name}_v{versions[0][0]}")
+                raise _AlreadyFrozenError(f"{recipe.name}_v{versions[0][0]}", dropped)
             split = f"{recipe.name}_v{versions[0][0] + 1 if versions else 1}"
             connection.execute(
                 "INSERT INTO splits BY NAME SELECT $split AS split, $name AS name, $version::INTEGER AS version, "
@@ -90,7 +93,7 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
                     "name": recipe.name,
                     "version": versions[0][0] + 1 if versions else 1,
                     "role": recipe.role,
-                    "recipe": json.dumps(parameters, ensure_ascii=False),
+                    "recipe": json.dumps(_kept(recipe, dropped), ensure_ascii=False),
                     "configuration": picked,
                     "hash": frozen,
                     "now": utc_now(),
@@ -101,14 +104,26 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
                 connection.execute(
                     f"INSERT INTO {table.name} BY NAME SELECT ? AS split, * FROM new_{table.name}", [split]
                 )
-            run.summary = {"split": split, "content_hash": frozen}
+            run.summary = {"split": split, "content_hash": frozen, "near_copies_dropped": dropped}
     except _AlreadyFrozenError as same:
-        return {"split": str(same), "state": "already frozen, nothing changed since"}
+        split, dropped = same.args
+        return {
+            "split": split,
+            "state": "already frozen, nothing changed since",
+            "near_copies_dropped": dropped,
+        }
     return {**run.summary, "state": "frozen"}
 
 
 class _AlreadyFrozenError(Exception):
     """Rolls back when the newest version holds exactly this."""
+
+
+def _kept(recipe: Recipe, dropped: int) -> dict[str, Any]:
+    """What the split keeps of its recipe, with what counted as near-copies and how many it dropped."""
+    kept = dataclasses.asdict(recipe)
+    del kept["name"]
+    return {**kept, "near_copies": {**NEAR_COPY, "dropped": dropped}}
 
 
 def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
@@ -120,7 +135,7 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
     if recipe.size is None:
         return
     counts = connection.execute(
-        f"SELECT {_NEED} AS need, p.tier, q.kind, count(*) FROM pairs p JOIN queries q USING (query_id) "
+        f"SELECT {NEED} AS need, p.tier, q.kind, count(*) FROM pairs p JOIN queries q USING (query_id) "
         "SEMI JOIN selected USING (pair_id) GROUP BY ALL"
     ).fetchall()
     chosen = draw_needs(((need, (tier, kind), n) for need, tier, kind, n in counts), recipe.size, recipe.seed)
@@ -130,7 +145,7 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
         )
     connection.execute(
         "DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM pairs JOIN queries q USING (query_id) "
-        f"WHERE {_NEED} IN (SELECT unnest($needs)))",
+        f"WHERE {NEED} IN (SELECT unnest($needs)))",
         {"needs": sorted(chosen)},
     )
 
@@ -241,38 +256,3 @@ def _stage_payload(connection: duckdb.DuckDBPyConnection, configuration: str | N
         """,
         {"configuration": configuration},
     )
-
-
-def _refuse_leaks(connection: duckdb.DuckDBPyConnection, role: Role) -> None:
-    """Refuse what a split of another role holds already, made before or after makes no difference.
-
-    Raises:
-        TierwiseError: A shared query or intent, or an equal item text for an equal query text.
-    """
-    leaks = connection.execute(
-        f"""
-        WITH mine AS (
-            SELECT m.*, q.text AS query, {_NEED} AS need FROM new_split_members m JOIN queries q USING (query_id)
-        ), theirs AS (
-            SELECT m.split, s.role, m.query_id, m.item_version_id, q.text AS query, {_NEED} AS need
-            FROM split_members m JOIN splits s USING (split) JOIN queries q ON q.query_id = m.query_id
-            WHERE s.role <> $role
-        )
-        SELECT split, role, mine.query FROM mine JOIN theirs USING (need)
-        UNION
-        SELECT split, role, mine.query FROM mine JOIN theirs ON mine.query = theirs.query
-        JOIN item_versions a ON a.item_version_id = mine.item_version_id
-        JOIN item_versions b ON b.item_version_id = theirs.item_version_id
-        WHERE a.title = b.title AND coalesce(a.description, '') = coalesce(b.description, '')
-        ORDER BY 1, 3
-        """,
-        {"role": role},
-    ).fetchall()
-    if leaks:
-        split, other, query = leaks[0]
-        queries = len({leak[2] for leak in leaks})
-        raise TierwiseError(
-            f"{queries} queries stand in splits of another role already, such as {query!r} in {split} ({other}), by "
-            'themselves or by their intent; leave them out: --where "query_id NOT IN (SELECT query_id FROM '
-            f"split_queries WHERE role <> '{role}')\""
-        )
