@@ -10,6 +10,7 @@ from curation.commands.ingest import ingest
 from curation.commands.judge import difficulty, grade, pairs
 from curation.commands.sample import sample
 from curation.commands.split import split
+from curation.commands.suspects import suspects
 from warehouse.console import Group
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """The recipe: ingest, sample, grade, difficulty, pairs, split, export."""
 
 
-for command in (ingest, sample, grade, difficulty, pairs, split, export, synthesize, demo):
+for command in (ingest, sample, grade, difficulty, pairs, suspects, split, export, synthesize, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

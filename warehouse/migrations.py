@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE queries ADD COLUMN IF NOT EXISTS intent VARCHAR")
     connection.execute("ALTER TABLE judgments ADD COLUMN IF NOT EXISTS reason VARCHAR")
-    for name in ("tombstones",):
+    for name in ("tombstones", "label_scores"):
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 
 
