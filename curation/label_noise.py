@@ -10,6 +10,8 @@ A score says how a label stands to a scorer, not that it is wrong: a suspect is 
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,7 @@ class LabelScores:
     """Scores of labels, one for each pair.
 
     Attributes:
-        quality: Normalised margin, (p(label) − the largest p of another tier + 1) / 2: 0 is worst, 1 best.
+        quality: Probability of the label (cleanlab's self-confidence): 0 is worst, 1 best.
         suggested: The most probable tier, 1 to 4.
         suspect: Whether confident learning holds the label for wrong.
     """
@@ -64,11 +66,12 @@ def score_labels(tiers: NDArray[np.int64], tier_probs: NDArray[np.float64]) -> L
             f"all {len(tiers):,} pairs to score have tier {given[0]}; confident learning needs two tiers or more"
         )
     labels = tiers - 1
-    return LabelScores(
-        get_label_quality_scores(labels, tier_probs, method="normalized_margin"),
-        tier_probs.argmax(axis=1) + 1,
-        find_label_issues(labels, tier_probs, n_jobs=1),
-    )
+    with warnings.catch_warnings():
+        # A tier with a single pair: that pair is no suspect.
+        warnings.filterwarnings("ignore", "May not flag all label issues")
+        suspect = find_label_issues(labels, tier_probs, n_jobs=1)
+    quality = get_label_quality_scores(labels, tier_probs, method="self_confidence")
+    return LabelScores(quality, tier_probs.argmax(axis=1) + 1, suspect)
 
 
 def update_label_scores(store: Store, predicted: Predicted) -> dict[str, Any]:
@@ -89,9 +92,6 @@ def update_label_scores(store: Store, predicted: Predicted) -> dict[str, Any]:
     with store.write(run) as connection:
         connection.register("scored", _scored(predicted, scores))
         actions = [row[0] for row in connection.execute(_REPLACE, {**key, "run": run.run_id}).fetchall()]
-        if predicted.file is not None:
-            connection.register("unusable", rejects_table(predicted.file, predicted.rejects))
-            add_rejects(connection, run, "predictions", "FROM unusable")
         suspects = predicted.gold.tiers[scores.suspect].tolist()
         run.summary = {
             "scorer": predicted.scorer,
@@ -103,6 +103,10 @@ def update_label_scores(store: Store, predicted: Predicted) -> dict[str, Any]:
             "changed": actions.count("UPDATE"),
             "removed": actions.count("DELETE"),
         }
+        if predicted.file is not None:
+            connection.register("unusable", rejects_table(predicted.file, predicted.rejects))
+            add_rejects(connection, run, "predictions", "FROM unusable")
+            run.summary["rejects"] = Counter(reject.reason for reject in predicted.rejects)
         rows = connection.execute(_WORST, {**key, "limit": WORST}).fetchall()
         worst = [dict(zip(_WORST_COLUMNS, row, strict=True)) for row in rows]
     return {**run.summary, "worst": worst}

@@ -92,7 +92,7 @@ def predict_bag_of_words(
         TierwiseError: No pairs with a gold tier, or too few queries to hold some out.
     """
     with store.read() as connection:
-        gold = _read_gold(connection)
+        gold = read_gold(connection)
         texts, groups = read_texts(connection)
     return Predicted(BAG_OF_WORDS, gold, out_of_fold_tier_probs(texts, gold.tiers, groups, report))
 
@@ -112,7 +112,7 @@ def predict_samples(store: Store, configuration: str | None) -> Predicted:
     store.merge_waiting()
     with store.read() as connection:
         picked = pick_configuration(connection, configuration)
-        gold = _read_gold(connection)
+        gold = read_gold(connection)
         rows = connection.execute(
             "SELECT v.pair_id, mean_p1, mean_p2, mean_p3, mean_p4 FROM sample_votes v "
             "JOIN pairs p ON p.pair_id = v.pair_id "
@@ -148,7 +148,7 @@ def predict_from_file(store: Store, path: Path) -> Predicted:
     import numpy as np
 
     with store.read() as connection:
-        gold = _read_gold(connection)
+        gold = read_gold(connection)
         in_conflict = {
             row[0] for row in connection.execute("SELECT pair_id FROM pairs WHERE tier IS NULL").fetchall()
         }
@@ -214,17 +214,12 @@ class _PredictionsReader:
         return None
 
 
-def read_texts(connection: duckdb.DuckDBPyConnection) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """Query, title and description of the pairs with a gold tier by id, and the intent or query that groups them."""
-    rows = connection.execute(
-        "SELECT q.text, v.title, coalesce(v.description, ''), coalesce(q.intent, CAST(q.query_id AS VARCHAR)) "
-        "FROM pairs p JOIN queries q USING (query_id) "
-        "JOIN item_versions v ON v.item_version_id = p.item_version_id WHERE p.tier IS NOT NULL ORDER BY p.pair_id"
-    ).fetchall()
-    return [row[:3] for row in rows], [row[3] for row in rows]
+def read_gold(connection: duckdb.DuckDBPyConnection) -> Gold:
+    """The pairs with a gold tier.
 
-
-def _read_gold(connection: duckdb.DuckDBPyConnection) -> Gold:
+    Raises:
+        TierwiseError: None.
+    """
     import numpy as np
 
     rows = connection.execute(
@@ -235,6 +230,16 @@ def _read_gold(connection: duckdb.DuckDBPyConnection) -> Gold:
             "no pair with a gold tier in this store; bring judged rows in with `python -m curation ingest`"
         )
     return Gold([row[0] for row in rows], [row[1] for row in rows], np.array([row[2] for row in rows]))
+
+
+def read_texts(connection: duckdb.DuckDBPyConnection) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Query, title and description of the pairs with a gold tier by id, and the intent or query that groups them."""
+    rows = connection.execute(
+        "SELECT q.text, v.title, coalesce(v.description, ''), coalesce(q.intent, CAST(q.query_id AS VARCHAR)) "
+        "FROM pairs p JOIN queries q USING (query_id) "
+        "JOIN item_versions v ON v.item_version_id = p.item_version_id WHERE p.tier IS NOT NULL ORDER BY p.pair_id"
+    ).fetchall()
+    return [row[:3] for row in rows], [row[3] for row in rows]
 
 
 def _pair_id(text: str) -> uuid.UUID:

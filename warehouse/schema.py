@@ -382,9 +382,7 @@ TABLES: tuple[Table, ...] = (
                 "The scorer's probabilities of tiers 1 to 4 (tier_probs[3] is p(tier 3)).",
             ),
             Column(
-                "label_quality",
-                "DOUBLE",
-                "0 worst to 1 best: normalised margin, (p(gold tier) − the largest p of another + 1) / 2.",
+                "label_quality", "DOUBLE", "The scorer's probability of the gold tier; 0 is worst, 1 best."
             ),
             Column("suggested_tier", "INTEGER", "Most probable tier."),
             Column("suspect", "BOOLEAN", "Whether confident learning holds the gold tier for wrong."),

@@ -75,5 +75,5 @@ def _line(row: dict[str, Any]) -> str:
     title = row["title"] if len(row["title"]) <= _TITLE_WIDTH else row["title"][: _TITLE_WIDTH - 1] + "…"
     return (
         f"{str(row['pair_id'])[:8]}  gold {row['tier']}, suggested {row['suggested_tier']} "
-        f"(p {row['tier_probs'][row['suggested_tier'] - 1]:.2f})  {printable(row['query'])} | {printable(title)}"
+        f"(p {row['tier_probs'][row['suggested_tier'] - 1]:.2f})  {printable(row['query'])}  ×  {printable(title)}"
     )
