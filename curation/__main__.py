@@ -12,6 +12,7 @@ from curation.commands.ingest import ingest
 from curation.commands.judge import difficulty, grade, pairs
 from curation.commands.sample import sample
 from curation.commands.split import split
+from curation.commands.suspects import suspects
 from warehouse.console import Group
 
 
@@ -24,6 +25,7 @@ for command in (
     ingest,
     conflicts,
     duplicates,
+    suspects,
     sample,
     grade,
     difficulty,

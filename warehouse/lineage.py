@@ -79,6 +79,17 @@ _KINDS: dict[str, _Kind] = {
         "concat(band, ': ', c, ' of ', n, ' correct')",
         (("configuration", ("configuration_id",)), ("pair", ("pair_id",))),
     ),
+    "label score": _Kind(
+        "label_scores",
+        ("label_score_id",),
+        "concat(CASE WHEN suspect THEN 'suspect' ELSE 'no suspect' END, ': gold tier ', tier, ', ', scorer, "
+        "' says ', suggested_tier)",
+        (
+            ("judgment", ("judgment_id",)),
+            ("configuration", ("configuration_id",)),
+            ("pair", ("pair_id",)),
+        ),
+    ),
     "sample": _Kind(
         "samples",
         ("sample_id",),

@@ -23,7 +23,7 @@ def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE judgments ADD COLUMN IF NOT EXISTS reason VARCHAR")
     for column in ("source_file", "source_row"):
         connection.execute(f"ALTER TABLE judgments ALTER COLUMN {column} DROP NOT NULL")
-    for name in ("tombstones",):
+    for name in ("tombstones", "label_scores"):
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 
 

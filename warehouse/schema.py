@@ -387,6 +387,36 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "label_scores",
+        "How the gold tier of a pair stands to the tier probabilities of a scorer, by confident learning.",
+        ("label_score_id",),
+        (
+            _id("label_score_id", "Score of a gold judgment by a scorer."),
+            _PAIR,
+            Column("judgment_id", "UUID", "Gold judgment that was scored.", "judgments"),
+            Column("scorer", "VARCHAR", "bag-of-words, samples, or the name of a file of predictions."),
+            Column(
+                "configuration_id",
+                "UUID",
+                "Sampling configuration behind samples.",
+                "configurations",
+                required=False,
+            ),
+            Column("tier", "INTEGER", "Gold tier that was scored."),
+            Column(
+                "tier_probs",
+                "DOUBLE[]",
+                "The scorer's probabilities of tiers 1 to 4 (tier_probs[3] is p(tier 3)).",
+            ),
+            Column(
+                "label_quality", "DOUBLE", "The scorer's probability of the gold tier; 0 is worst, 1 best."
+            ),
+            Column("suggested_tier", "INTEGER", "Most probable tier."),
+            Column("suspect", "BOOLEAN", "Whether confident learning holds the gold tier for wrong."),
+            _RUN,
+        ),
+    ),
+    Table(
         "splits",
         "Named, versioned, frozen sets.",
         ("split",),

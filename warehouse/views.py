@@ -87,6 +87,33 @@ VIEWS: tuple[View, ...] = (
         ),
     ),
     View(
+        "suspect_labels",
+        "Gold tiers that confident learning holds for wrong, by scorer; worst first by rank. For a person to read; "
+        "what a person decided is not among them.",
+        "SELECT row_number() OVER (PARTITION BY s.scorer, s.configuration_id ORDER BY s.label_quality, s.pair_id) "
+        "AS rank, s.scorer, s.configuration_id, s.pair_id, q.text AS query, v.title, v.description, q.kind, "
+        "s.tier, s.suggested_tier, s.label_quality, s.tier_probs, p.confidence, s.judgment_id, j.source, "
+        "j.judged_by, j.reason, s.run_id FROM label_scores s "
+        # A score of a judgment that is no longer the pair's says nothing of the tier that it has now.
+        "JOIN pairs p ON p.pair_id = s.pair_id AND p.judgment_id = s.judgment_id "
+        "JOIN judgments j ON j.judgment_id = s.judgment_id JOIN queries q USING (query_id) "
+        "JOIN item_versions v ON v.item_version_id = p.item_version_id "
+        # Whoever decided has read the pair: it need not be read again.
+        "WHERE s.suspect AND j.source <> 'decision'",
+        (
+            ("rank", "1 for the lowest label_quality of the scorer."),
+            *_of("label_scores", "scorer", "configuration_id", "pair_id"),
+            ("query", "Query text."),
+            *_of("item_versions", "title", "description"),
+            *_of("queries", "kind"),
+            *_of("label_scores", "tier", "suggested_tier", "label_quality", "tier_probs"),
+            *_of("pairs", "confidence"),
+            *_of("label_scores", "judgment_id"),
+            *_of("judgments", "source", "judged_by", "reason"),
+            *_of("label_scores", "run_id"),
+        ),
+    ),
+    View(
         "newest_configuration",
         "One row: the configuration of the newest finished sampling run. What `band` means where no "
         "configuration is named.",

@@ -64,7 +64,7 @@ def _texts(column: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(column.type) or isinstance(column.type, pa.UuidType):
         return pa.array([as_text(cell) for cell in column.to_pylist()], pa.string())
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)

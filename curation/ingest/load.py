@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation.ingest.rejects import add_rejects
 from curation.ingest.staging import Staging
 from curation.kinds import sql_query_kind
 from curation.resolution import DECISION, resolve_tiers, sql_resolved, sql_standing
@@ -99,14 +100,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived:
     }
     pairs = _add_pairs(connection, known)
     changed = _update_pairs(connection)
-    insert_new(
-        connection,
-        "rejects",
-        f"SELECT *, {sql_content_id('reject', '$source', 'reason', 'raw', 'occurrence')} AS reject_id, "
-        "$source AS source, $run::UUID AS run_id FROM (SELECT *, row_number() OVER (PARTITION BY reason, raw) "
-        f"AS occurrence FROM {arrived.rejected})",
-        known,
-    )
+    add_rejects(connection, run, source, f"FROM {arrived.rejected}")
     changed_texts = connection.execute(
         "SELECT count(*) FROM item_versions WHERE run_id = $run AND version > 1", {"run": run.run_id}
     ).fetchall()[0][0]

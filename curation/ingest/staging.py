@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curation.ingest.cells import Cells
 from curation.ingest.cleaning import clean_description
-from curation.ingest.tables import Reject
+from curation.ingest.rejects import rejects_schema, rejects_table
+from curation.ingest.tables import Reject, require_columns
 from warehouse.ddl import sql_text
-from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.views import MACROS
 
@@ -62,6 +61,7 @@ class Staging:
 
     def __init__(self, directory: Path, source: Source, report: Callable[[int], None]) -> None:
         import duckdb
+        import pyarrow.parquet as pq
 
         self._report = report
         self.rows = self.usable = self.left_out = 0
@@ -69,8 +69,7 @@ class Staging:
         self._first = ""
         self._directory = directory
         self._source = source
-        self._rejected: list[dict[str, Any]] = []
-        self._rejects_writer: Any = None
+        self._rejected = pq.ParquetWriter(directory / "rejects.parquet", rejects_schema())
         # Ids are computed and written by a second thread while this one reads: neither holds the interpreter.
         self._second = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
@@ -89,8 +88,7 @@ class Staging:
     ) -> None:
         self._second.shutdown(cancel_futures=True)
         self._connection.close()
-        if self._rejects_writer:
-            self._rejects_writer.close()
+        self._rejected.close()
 
     @property
     def told(self) -> str:
@@ -121,17 +119,7 @@ class Staging:
         Raises:
             TierwiseError: It lacks columns, or cannot be read.
         """
-        missing = [column for column in self._source.columns if column not in table.columns]
-        if missing:
-            hint = (
-                "; is that the right delimiter (ingest table --delimiter)?" if len(table.columns) == 1 else ""
-            )
-            raise TierwiseError(
-                f"{name}: no column {', '.join(missing)}; columns seen: {', '.join(table.columns)[:300]}{hint}"
-            )
-        doubled = [column for column in self._source.columns if list(table.columns).count(column) > 1]
-        if doubled:
-            raise TierwiseError(f"{name}: column {doubled[0]} stands twice in the header; rename one")
+        require_columns(name, table.columns, self._source.columns, "ingest table --delimiter")
         before = self._last_row
         for batch in table.batches(self._source.columns):
             self._stage(name, before, batch)
@@ -140,8 +128,7 @@ class Staging:
         """Wait for the second thread, and clean."""
         while self._waiting:
             self._waiting.popleft().result()
-        self._write_rejects()
-        self._rejects_writer.close()
+        self._rejected.close()
         if self.usable:
             self._clean()
 
@@ -189,23 +176,9 @@ class Staging:
     def _reject(self, file: str, rejects: Sequence[Reject]) -> None:
         for reject in rejects:
             self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
-            where = reject.file or file
-            self._first = self._first or f"{where}, line {reject.line}: {reject.detail}"
-            self._rejected.append({**asdict(reject), "file": where})
-        if len(self._rejected) > 10_000:
-            self._write_rejects()
-
-    def _write_rejects(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        schema = pa.schema(
-            [(name, pa.string()) for name in ("file", "reason", "detail", "raw")] + [("line", pa.int64())]
-        )
-        if self._rejects_writer is None:
-            self._rejects_writer = pq.ParquetWriter(self._directory / "rejects.parquet", schema)
-        self._rejects_writer.write_table(pa.Table.from_pylist(self._rejected, schema=schema))
-        self._rejected = []
+            self._first = self._first or f"{reject.file or file}, line {reject.line}: {reject.detail}"
+        if rejects:
+            self._rejected.write_table(rejects_table(file, rejects))
 
     def _clean(self) -> None:
         """Clean each distinct text once."""

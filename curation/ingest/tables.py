@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from warehouse.errors import TierwiseError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -60,6 +62,27 @@ class TableFile(Protocol):
                 broken Parquet file.
         """
         ...
+
+
+def require_columns(
+    name: str, columns: Sequence[str], wanted: Sequence[str], delimiter_option: str = ""
+) -> None:
+    """Check that each column `wanted` stands once among the `columns` of the file called `name`.
+
+    Raises:
+        TierwiseError: One is missing, or stands twice. Where the file has one column alone, which a wrong
+            delimiter would explain, `delimiter_option` is named.
+    """
+    missing = [column for column in wanted if column not in columns]
+    if missing:
+        guess = delimiter_option and len(columns) == 1
+        hint = f"; is that the right delimiter ({delimiter_option})?" if guess else ""
+        raise TierwiseError(
+            f"{name}: no column {', '.join(missing)}; columns seen: {', '.join(columns)[:300]}{hint}"
+        )
+    doubled = [column for column in wanted if list(columns).count(column) > 1]
+    if doubled:
+        raise TierwiseError(f"{name}: column {doubled[0]} stands twice in the header; rename one")
 
 
 def named(columns: Sequence[str], cells: Sequence[str | None]) -> Any:

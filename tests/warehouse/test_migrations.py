@@ -156,6 +156,7 @@ def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
             connection.execute(f"DROP VIEW {view.name}")
         for statement in (
             "DROP TABLE tombstones",
+            "DROP TABLE label_scores",
             "ALTER TABLE queries DROP COLUMN intent",
             "ALTER TABLE pairs DROP COLUMN source_split",
             "ALTER TABLE judgments DROP COLUMN reason",
