@@ -107,6 +107,30 @@ def ui(store: Store) -> None:
 
 
 @main.command()
+@click.option(
+    "--item",
+    "items",
+    required=True,
+    multiple=True,
+    metavar="ID",
+    help="An item_id, its first digits, or the source's own item id; may be repeated.",
+)
+@click.option("--reason", required=True, help="Why, for those who meet the tombstone.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@db_option
+@json_option
+def takedown(items: tuple[str, ...], reason: str, dry_run: bool, store: Store, as_json: bool) -> None:
+    """Remove an item's text from the whole store, for good, and refuse it when it comes again.
+
+    Ids, labels and counts stay. Frozen splits that hold the item say that they are no longer whole. Snapshots,
+    backups and exports made before are yours to remove.
+    """
+    from warehouse.takedown import take_down
+
+    print_summary(take_down(store, items, reason, dry_run=dry_run), as_json)
+
+
+@main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @db_option
 @json_option

@@ -5,10 +5,16 @@ from __future__ import annotations
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from warehouse.ddl import sql_text
 from warehouse.errors import TierwiseError
 from warehouse.locking import StoreHeldError, connect
-from warehouse.transactions import storage_failures
+from warehouse.schema import TABLES
+from warehouse.transactions import storage_failures, transaction
+
+if TYPE_CHECKING:
+    import duckdb
 
 # The main file, and what DuckDB has beside it between a commit and the end of the next checkpoint.
 _SUFFIXES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
@@ -41,6 +47,23 @@ def copy_held_database(source: Path, target: Path) -> None:
             _fold_logs(source, target)
             return
     raise StoreHeldError(f"{source} is being written all the time and cannot be copied; try again later")
+
+
+def copy_tables(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Copy every table of ours, as `connection` sees them at one moment, to the store `target`, new and empty.
+
+    Raises:
+        TierwiseError: The disk is full, or `target` cannot be written.
+    """
+    with storage_failures(f"cannot write {target}"):
+        connection.execute(f"ATTACH {sql_text(target)} AS copied")
+        with transaction(connection):
+            connection.execute("DELETE FROM copied.schema_versions")
+            for table in TABLES:
+                connection.execute(f"INSERT INTO copied.{table.name} BY NAME FROM {table.name}")
+        connection.execute("DETACH copied")
+    if len(_files(target)) > 1:
+        raise TierwiseError(f"cannot write {target}: its log could not be folded in; is the disk full?")
 
 
 def _copy_files(source: Path, target: Path) -> None:

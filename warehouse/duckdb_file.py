@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warehouse.copies import copy_database, copy_held_database
+from warehouse.copies import copy_database, copy_held_database, copy_tables
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.locking import StoreHeldError, connect, patience
@@ -40,6 +40,11 @@ class DuckDBFile:
         self.name = str(self.path)
         self.runs = Path(f"{self.path}.runs")
         self.folder = self.path.parent
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists()
 
     def make(self, data: str | None) -> None:
         """Refuse `data`: the file holds it, and the first writer makes the file."""
@@ -107,6 +112,22 @@ class DuckDBFile:
         # Our shared lock keeps writers out while the files are read.
         with self.reading(copy_if_held=False):
             copy_database(self.path, target)
+
+    def forget(self) -> None:
+        """Write the file anew: what was deleted stands in its free blocks until something else does."""
+        with (
+            self.writing(patience()) as connection,
+            scratch_directory(self.path.parent, "anew") as directory,
+        ):
+            anew = DuckDBFile(directory / self.path.name)
+            with anew.writing(0.0):
+                pass
+            # No log may be left that would be read with the new file.
+            connection.execute("CHECKPOINT")
+            copy_tables(connection, anew.path)
+            failpoint("forget")
+            # While it is open: who waits for the file opens the new one.
+            anew.path.replace(self.path)
 
     def _open_current(self, wait: float) -> duckdb.DuckDBPyConnection:
         while True:

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warehouse.copies import copy_tables
 from warehouse.ddl import sql_text
 from warehouse.duckdb_file import DuckDBFile
 from warehouse.errors import TierwiseError
 from warehouse.extensions import load_extension
 from warehouse.locking import StoreHeldError, patience
 from warehouse.migrations import bring_up_to_date, is_current, stored_version
-from warehouse.schema import TABLES
 from warehouse.scratch import scratch_directory
-from warehouse.transactions import first_line, storage_failures, transaction
+from warehouse.transactions import first_line, storage_failures
 from warehouse.turns import WRITING, TurnTakenError, connection_string, session, take_turn
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ class DuckLake:
             with self._session() as opened:
                 self._identify(opened)
         return self._state() / f"{self._lake_id}.runs"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the catalog holds a lake."""
+        with self._session() as opened:
+            return _has_lake(opened)
 
     def make(self, data: str | None) -> None:
         """Make an empty DuckLake whose Parquet files go to `data`, a folder or an address such as s3://…."""
@@ -128,13 +134,15 @@ class DuckLake:
         """Copy every table of ours as it stands in one snapshot."""
         with DuckDBFile(target).writing(0.0):
             pass
-        with self.reading(copy_if_held=False) as connection, storage_failures(f"cannot write {target}"):
-            connection.execute(f"ATTACH {sql_text(target)} AS copied")
-            with transaction(connection):
-                connection.execute("DELETE FROM copied.schema_versions")
-                for table in TABLES:
-                    connection.execute(f"INSERT INTO copied.{table.name} BY NAME FROM {table.name}")
-            connection.execute("DETACH copied")
+        with self.reading(copy_if_held=False) as connection:
+            copy_tables(connection, target)
+
+    def forget(self) -> None:
+        """Write files with deleted rows anew, and drop the snapshots and files that still hold them."""
+        with self.writing(patience()) as connection:
+            connection.execute("CALL ducklake_rewrite_data_files('tierwise', delete_threshold => 0)")
+            connection.execute("CALL ducklake_expire_snapshots('tierwise', older_than => now())")
+            connection.execute("CALL ducklake_cleanup_old_files('tierwise', cleanup_all => true)")
 
     @contextmanager
     def exportable(self, scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:

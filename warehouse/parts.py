@@ -19,6 +19,7 @@ from warehouse.failpoints import failpoint
 from warehouse.ledger import Run
 from warehouse.schema import TABLE_BY_NAME
 from warehouse.scratch import is_claimed, make_claimed, remove, sweep
+from warehouse.tombstones import remove_texts
 from warehouse.transactions import first_line, transaction
 
 if TYPE_CHECKING:
@@ -141,6 +142,9 @@ def _merge_run(connection: duckdb.DuckDBPyConnection, directory: Path) -> dict[s
             run.save(connection)
             for table, its_parts in by_table.items():
                 added[table] = _merge_table(connection, TABLE_BY_NAME[table], its_parts)
+            if added and connection.execute("SELECT 1 FROM tombstones LIMIT 1").fetchall():
+                # The run may have read a text before it was taken down.
+                remove_texts(connection)
             failpoint("merge")
     except (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError) as error:
         raise _UnmergeableError(first_line(error)) from error

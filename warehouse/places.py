@@ -29,6 +29,11 @@ class Place(Protocol):
         """Where files that belong beside the store go."""
         ...
 
+    @property
+    def exists(self) -> bool:
+        """Whether a store is there."""
+        ...
+
     def make(self, data: str | None) -> None:
         """Make the store where there is none yet; `data` is where its Parquet files go, if it has any.
 
@@ -80,5 +85,13 @@ class Place(Protocol):
 
         Raises:
             TierwiseError: As `reading`; or the disk is full.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Leave nothing of deleted rows in the store's files, and no way back to them.
+
+        Raises:
+            TierwiseError: As `writing`.
         """
         ...

@@ -43,6 +43,19 @@ class Store:
         return cls(DuckLake(name) if name.startswith(PREFIX) else Path(name))
 
     @property
+    def exists(self) -> bool:
+        """Whether it was made."""
+        return self.place.exists
+
+    def forget(self) -> None:
+        """Leave nothing of deleted rows in its files.
+
+        Raises:
+            TierwiseError: As `write`.
+        """
+        self.place.forget()
+
+    @property
     def path(self) -> Path:
         """The DuckDB file of a store that is one."""
         assert isinstance(self.place, DuckDBFile)

@@ -66,7 +66,7 @@ def ingest(
         if not staged.usable:
             raise TierwiseError(f"{', '.join(names)}: no usable row among {staged.rows:,} ({staged.told})")
         run = Run("ingest", {"source": source.name, "files": names, **source.settings})
-        if dry_run and not store.path.exists():
+        if dry_run and not store.exists:
             store = Store(Path(directory) / "tierwise.duckdb")
         with suppress(_DryRunError), store.write(run) as connection:
             run.summary = {"rows": staged.rows, **_load(connection, run, source.name, staged)}

@@ -103,16 +103,21 @@ def verify_split(connection: duckdb.DuckDBPyConnection, split: str) -> list[str]
                     SELECT m.split, m.{table.key}, {table.row_hash} AS row_hash FROM {table.name} m {table.source}
                 ) now ON now.split = m.split AND now.{table.key} = m.{table.key} WHERE m.split = $split
             )
-            SELECT CAST(rows.{table.key} AS VARCHAR), CAST(rows.pair_id AS VARCHAR), hash_now IS NULL, q.text, v.title
+            SELECT CAST(rows.{table.key} AS VARCHAR), CAST(rows.pair_id AS VARCHAR), hash_now IS NULL, q.text, v.title,
+                CASE WHEN t.item_id IS NOT NULL THEN concat(CAST(t.taken_down_at AS DATE), ' (', t.reason, ')') END
             FROM rows LEFT JOIN pairs p USING (pair_id) LEFT JOIN queries q ON q.query_id = p.query_id
             LEFT JOIN item_versions v ON v.item_version_id = p.item_version_id
+            LEFT JOIN tombstones t ON t.item_id = p.item_id
             WHERE hash_now IS DISTINCT FROM row_hash ORDER BY 1
             """,
             {"split": split},
         ).fetchall()
-        for key, pair_id, missing, query, title in altered[:_NAMED]:
+        for key, pair_id, missing, query, title, taken_down in altered[:_NAMED]:
             of = "" if key == pair_id else f" of pair {pair_id}"
-            fault = "its text is no longer in the store" if missing else "its text or values were altered"
+            if taken_down:
+                fault = f"its item was taken down on {taken_down}"
+            else:
+                fault = "its text is no longer in the store" if missing else "its text or values were altered"
             differences.append(f"{table.what} {key}{of} ({query!r} × {title!r}): {fault}")
         if len(altered) > _NAMED:
             differences.append(f"… and {len(altered) - _NAMED:,} more {table.what}s")

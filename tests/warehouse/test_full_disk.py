@@ -52,7 +52,7 @@ def test_a_write_onto_a_full_disk_changes_nothing(filled: Store) -> None:
         "@click.group(cls=Group)\ndef main(): pass\n"
         "@main.command()\n@click.argument('path', type=pathlib.Path)\ndef fill(path):\n"
         "    with Store(path).write(Run('ingest', {})) as connection:\n"
-        "        connection.execute(\"INSERT INTO queries SELECT uuid(), md5(i::VARCHAR), 'us', 'plain', uuid() "
+        "        connection.execute(\"INSERT INTO queries SELECT uuid(), md5(i::VARCHAR), 'us', 'plain', NULL, uuid() "
         'FROM range(50000) t(i)")\n'
         "main()"
     )

@@ -35,7 +35,7 @@ def test_a_snapshot_is_the_store_in_one_file(filled: Store, tmp_path: Path) -> N
     # A log that no checkpoint has folded in, as a killed process leaves one.
     code = (
         "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1])\n"
-        "connection.execute(\"INSERT INTO queries VALUES (uuid(), 'logged', 'us', 'plain', uuid())\")\n"
+        "connection.execute(\"INSERT INTO queries VALUES (uuid(), 'logged', 'us', 'plain', NULL, uuid())\")\n"
         "os.kill(os.getpid(), 9)"
     )
     assert python(code, filled.path).returncode == KILLED

@@ -65,9 +65,9 @@ def test_samples(template: Path, batches: list[list[dict[str, Any]]]) -> None:
 
 
 def test_every_table(store: Store) -> None:
-    written = {
-        table.name: row(table.name) for table in TABLES if table.name not in ("runs", "schema_versions")
-    }
+    # A tombstone would take the texts of the others away.
+    other = ("runs", "schema_versions", "tombstones")
+    written = {table.name: row(table.name) for table in TABLES if table.name not in other}
     written["judgments"]["judged_at"] = datetime(2025, 5, 6, 7, 8, 9, 123456)
     with store.long_run(Run("x", {})) as run:
         for table, values in written.items():

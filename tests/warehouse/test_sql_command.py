@@ -178,7 +178,7 @@ def test_a_file_may_hold_the_query(tmp_path: Path) -> None:
 
 def test_the_real_command(store: Store) -> None:
     with store.write(Run("ingest", {})) as connection:
-        connection.execute("INSERT INTO queries VALUES (uuid(), 'red 裙', 'us', 'plain', uuid())")
+        connection.execute("INSERT INTO queries VALUES (uuid(), 'red 裙', 'us', 'plain', NULL, uuid())")
     query = "SELECT text FROM queries"
     for encoding, text in (("utf-8", "red 裙"), ("latin-1", "red \\u88d9")):
         done = cli("sql", query, TIERWISE_DB=str(store.path), PYTHONIOENCODING=encoding)

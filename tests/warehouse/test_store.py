@@ -27,7 +27,7 @@ def ledger(store: Store) -> list[tuple[Any, ...]]:
 def test_a_write_keeps_its_rows_and_its_ledger_row(store: Store) -> None:
     run = Run("ingest", {"files": ["a.csv"]})
     with store.write(run) as connection:
-        connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', ?)", [run.run_id])
+        connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', NULL, ?)", [run.run_id])
         run.summary = {"rows": 1}
     assert ledger(store) == [("ingest", "finished", "1")]
     with store.read() as connection:
@@ -37,7 +37,7 @@ def test_a_write_keeps_its_rows_and_its_ledger_row(store: Store) -> None:
 def test_a_failed_write_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store.write(Run("ingest", {})) as connection:
-            connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', uuid())")
+            connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', NULL, uuid())")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,0 +1,120 @@
+"""Taking an item's text down: out of every table, with a tombstone in its place.
+
+Ids, labels, probabilities and counts stay, so that lineage, costs and frozen splits tell honestly what is gone. The
+tombstone keeps the text out: rows that bring it again are rejected, parts that a run still holds lose it when they
+are merged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from warehouse.errors import TierwiseError
+from warehouse.ledger import Run, utc_now
+from warehouse.tombstones import remove_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from warehouse.store import Store
+
+_NAMED = 10
+_BY_ID = re.compile(r"[0-9a-f-]{6,36}")
+
+
+def take_down(store: Store, items: Sequence[str], reason: str, *, dry_run: bool = False) -> dict[str, Any]:
+    """Remove the texts of `items` from `store`; return the counts.
+
+    Args:
+        store: The store.
+        items: Each an item id, its first digits, or the source's own item id, which may stand for several items.
+        reason: Why, for those who meet the tombstone.
+        dry_run: Count, and keep everything.
+
+    Raises:
+        TierwiseError: An item that is not there, an ambiguous beginning of an id, or no reason.
+    """
+    if not reason.strip():
+        raise TierwiseError("--reason is empty; say why, for those who meet the tombstone")
+    with store.read() as connection:
+        for item in items:
+            _find(connection, item)
+    run = Run("takedown", {"items": list(items), "reason": reason})
+    try:
+        with store.write(run) as connection:
+            found = {item: _find(connection, item) for item in items}
+            known = sorted({item_id for item_ids in found.values() for item_id in item_ids})
+            new = connection.execute(
+                "INSERT INTO tombstones BY NAME SELECT item_id, $reason AS reason, $now::TIMESTAMP AS taken_down_at, "
+                "$run::UUID AS run_id FROM (SELECT unnest($items)::UUID AS item_id) ANTI JOIN tombstones "
+                "USING (item_id) RETURNING 1",
+                {"reason": reason, "now": utc_now(), "run": run.run_id, "items": known},
+            ).fetchall()
+            rejects = _clear_rejects(connection, known)
+            run.summary = {
+                "items": len(known),
+                "tombstones_new": len(new),
+                "texts_removed": {**remove_texts(connection), "rejects": rejects},
+                "splits_no_longer_whole": _splits_of(connection, known),
+            }
+            if dry_run:
+                raise _DryRunError
+    except _DryRunError:
+        return {"dry_run": "nothing was removed", **run.summary}
+    store.forget()
+    return run.summary
+
+
+class _DryRunError(Exception):
+    """Rolls back."""
+
+
+def _find(connection: duckdb.DuckDBPyConnection, item: str) -> list[str]:
+    own = connection.execute(
+        "SELECT DISTINCT CAST(item_id AS VARCHAR) FROM item_versions WHERE source_item_id = $item",
+        {"item": item},
+    ).fetchall()
+    if own:
+        return [item_id for (item_id,) in own]
+    digits = item.lower().replace("-", "")
+    if _BY_ID.fullmatch(item.lower()):
+        found = connection.execute(
+            "SELECT DISTINCT CAST(item_id AS VARCHAR) FROM item_versions "
+            "WHERE starts_with(replace(CAST(item_id AS VARCHAR), '-', ''), $digits) LIMIT 2",
+            {"digits": digits},
+        ).fetchall()
+        if len(found) > 1:
+            raise TierwiseError(f"--item {item}: several items begin so; give more digits")
+        if found:
+            return [found[0][0]]
+    raise TierwiseError(
+        f"--item {item}: no such item; give an item_id, its first six digits or more, or the source's own item id"
+    )
+
+
+def _clear_rejects(connection: duckdb.DuckDBPyConnection, items: list[str]) -> int:
+    """Empty the rejected rows that speak of `items`: those that hold a title of theirs, or their source's id."""
+    # A rejected row is JSON of its cells.
+    return len(
+        connection.execute(
+            """
+            UPDATE rejects SET raw = '' WHERE raw <> '' AND EXISTS (
+                SELECT 1 FROM item_versions v WHERE v.item_id IN (SELECT unnest($items)::UUID)
+                AND (contains(raw, to_json(v.title)) OR contains(raw, to_json(v.source_item_id))))
+            RETURNING 1
+            """,
+            {"items": items},
+        ).fetchall()
+    )
+
+
+def _splits_of(connection: duckdb.DuckDBPyConnection, items: list[str]) -> list[str]:
+    rows = connection.execute(
+        "SELECT concat(split, ': ', count(*), ' of its pairs') FROM split_members SEMI JOIN (SELECT pair_id FROM pairs "
+        "WHERE item_id IN (SELECT unnest($items)::UUID)) USING (pair_id) GROUP BY split ORDER BY split",
+        {"items": items},
+    ).fetchall()
+    return [row[0] for row in rows[:_NAMED]]
