@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.duplicates [--crowdflower PATH] [--planted N] [--quick]``
 
-Recall: copies of drawn pairs are changed in query, title and description and stand on the other side of a split that
-...
+Recall: copies of drawn pairs, changed in query, title and description, stand on one side, their originals on the
+other. Of the copies, so many are near-copies when all is compared with all, and so many are found with LSH.
 
 False alarms: whole queries are dealt at random to two roles, half to each, and nothing is planted. What is found then
 counts as a false alarm, though some of it are copies that the data came with.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -33,10 +32,10 @@ def duplicates(where: str | None, limit: int, store: Store, as_json: bool) -> No
             store, where, limit, lambda done, total: shown.update(task, completed=done, total=total)
         )
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        print_summary(found, as_json)
         return
     listed = found.pop("listed")
-    print_summary(found, as_json=False)
+    print_summary(found, as_json)
     for members in listed:
         click.echo()
         for pair in members:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.duplicates.search import TITLE, candidates, connected_components, near_copies
+from curation.duplicates.search import QUERY, TITLE, candidates, connected_components, near_copies
 from curation.duplicates.texts import jaccard, numbers, shingles, words
 from tests.curation.conftest import RunCommand, rows
 
@@ -319,6 +319,19 @@ def test_the_order_of_rows_is_of_no_matter(
     assert all(sides[a] < sides[b] for a, b in found)
     # LSH leaves things out and adds none.
     assert set(found) <= set(search(numbered, propose=every_two))
+
+
+def test_long_queries_that_share_half_are_two_needs() -> None:
+    queries = (
+        "waterproof hiking jackets without down filling for winter walks",
+        "waterproof hiking jackets with synthetic filling for summer walks",
+    )
+    assert jaccard(*(shingles(query, QUERY.size) for query in queries)) >= QUERY.threshold
+    title = "Harbour Hiking Jacket by Nordhavel"
+    assert search([(n, (f"side {n}", query, title, "")) for n, query in enumerate(queries)]) == []
+    typo = queries[0].replace("filling", "fillng")
+    both = search([(n, (f"side {n}", query, title, "")) for n, query in enumerate((queries[0], typo))])
+    assert both == [("0", "1")]
 
 
 def test_lsh_proposes_almost_all_that_are_near() -> None:
