@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curation.baseline import TIERS
+from curation.ingest.rejects import add_rejects, rejects_table
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
-from warehouse.parts import insert_new
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from curation.ingest.files import Reject
     from curation.scorers import Predicted
     from warehouse.store import Store
 
@@ -107,8 +104,8 @@ def update_label_scores(store: Store, predicted: Predicted) -> dict[str, Any]:
             "removed": actions.count("DELETE"),
         }
         if predicted.file is not None:
-            connection.register("unusable", _rejects_table(predicted.rejects))
-            insert_new(connection, "rejects", _REJECTS, {"file": predicted.file, "run": run.run_id})
+            connection.register("unusable", rejects_table(predicted.file, predicted.rejects))
+            add_rejects(connection, run, "predictions", "FROM unusable")
             run.summary["rejects"] = Counter(reject.reason for reject in predicted.rejects)
         rows = connection.execute(_WORST, {**key, "limit": WORST}).fetchall()
         worst = [dict(zip(_WORST_COLUMNS, row, strict=True)) for row in rows]
@@ -131,14 +128,6 @@ def _scored(predicted: Predicted, scores: LabelScores) -> pa.Table:
     )
 
 
-def _rejects_table(rejects: Sequence[Reject]) -> pa.Table:
-    import pyarrow as pa
-
-    texts = [(name, pa.string()) for name in ("reason", "detail", "raw")]
-    schema = pa.schema([("line", pa.int64()), *texts])
-    return pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=schema)
-
-
 _REPLACE = f"""
     MERGE INTO label_scores USING (
         SELECT {sql_content_id("label score", "pair_id", "judgment_id", "$scorer", "$configuration::UUID")}
@@ -153,12 +142,6 @@ _REPLACE = f"""
     WHEN NOT MATCHED BY SOURCE AND label_scores.scorer = $scorer
         AND label_scores.configuration_id IS NOT DISTINCT FROM $configuration::UUID THEN DELETE
     RETURNING merge_action
-"""
-
-_REJECTS = f"""
-    SELECT line, reason, detail, raw, $file AS file, 'predictions' AS source, $run::UUID AS run_id,
-        {sql_content_id("reject", "'predictions'", "reason", "raw", "occurrence")} AS reject_id
-    FROM (SELECT *, row_number() OVER (PARTITION BY reason, raw ORDER BY line) AS occurrence FROM unusable)
 """
 
 _WORST_COLUMNS = (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.baseline import TIERS, out_of_fold_tier_probs
 from curation.configurations import pick_configuration
-from curation.ingest.files import Reject, open_table
+from curation.ingest.files import Reject, open_table, require_columns
 from curation.ingest.sources import Cells
 from warehouse.errors import TierwiseError
 
@@ -155,11 +155,7 @@ def predict_from_file(store: Store, path: Path) -> Predicted:
     reader = _PredictionsReader({pair: i for i, pair in enumerate(gold.pair_ids)}, in_conflict)
     table = open_table(path)
     columns = ("pair_id", *(f"p{tier}" for tier in TIERS))
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise TierwiseError(
-            f"{path}: no column {', '.join(missing)}; predictions have pair_id, p1, p2, p3 and p4"
-        )
+    require_columns(path, table.columns, columns)
     for batch in table.batches(columns):
         reader.read(batch)
     if not reader.rows:
@@ -168,13 +164,12 @@ def predict_from_file(store: Store, path: Path) -> Predicted:
         )
         raise TierwiseError(f"{path}: no row for a pair with a gold tier{first}")
     about: dict[str, Any] = {"without_gold": len(reader.without_gold)} if reader.without_gold else {}
-    # A file name may hold bytes that are no text.
-    file = os.fsencode(path.resolve()).decode(errors="replace")
     return Predicted(
-        file.rpartition(os.sep)[2],
+        path.name,
         gold.only(list(reader.rows)),
         np.array(list(reader.rows.values())),
-        file=file,
+        # A file name may hold bytes that are no text.
+        file=os.fsencode(path.resolve()).decode(errors="replace"),
         rejects=reader.rejects,
         about=about,
     )

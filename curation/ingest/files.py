@@ -107,6 +107,27 @@ def open_table(path: Path, delimiter: str | None = None) -> TableFile:
     return _CsvFile(path, delimiter or ("\t" if suffix == ".tsv" else ","))
 
 
+def require_columns(
+    path: Path, columns: Sequence[str], wanted: Sequence[str], delimiter_option: str = ""
+) -> None:
+    """Check that each column `wanted` stands once among the `columns` of the file at `path`.
+
+    Raises:
+        TierwiseError: One is missing, or stands twice. Where the file has one column alone, which a wrong
+            delimiter would explain, `delimiter_option` is named.
+    """
+    missing = [column for column in wanted if column not in columns]
+    if missing:
+        guess = delimiter_option and len(columns) == 1
+        hint = f"; is that the right delimiter ({delimiter_option})?" if guess else ""
+        raise TierwiseError(
+            f"{path}: no column {', '.join(missing)}; columns seen: {', '.join(columns)[:300]}{hint}"
+        )
+    doubled = [column for column in wanted if list(columns).count(column) > 1]
+    if doubled:
+        raise TierwiseError(f"{path}: column {doubled[0]} stands twice in the header; rename one")
+
+
 class _CsvFile:
     def __init__(self, path: Path, delimiter: str) -> None:
         csv.field_size_limit(CELL_LIMIT)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.ingest.cleaning import clean_description
-from curation.ingest.files import Reject, open_table
+from curation.ingest.files import Reject, open_table, require_columns
+from curation.ingest.rejects import add_rejects, rejects_schema, rejects_table
 from curation.ingest.sources import Cells
 from curation.kinds import sql_query_kind
 from curation.resolution import resolve_tiers, sql_resolved, sql_standing
@@ -75,21 +75,11 @@ class _Staging:
         self.rejects: dict[str, int] = {}
         self.first = ""
         self._judged = _writer(directory / "judged.parquet", _judged_schema())
-        self._rejected = _writer(directory / "rejects.parquet", _rejects_schema())
+        self._rejected = _writer(directory / "rejects.parquet", rejects_schema())
 
     def read(self, path: Path, delimiter: str | None) -> None:
         table = open_table(path, delimiter)
-        missing = [column for column in self.source.columns if column not in table.columns]
-        if missing:
-            hint = (
-                "; is that the right delimiter (ingest table --delimiter)?" if len(table.columns) == 1 else ""
-            )
-            raise TierwiseError(
-                f"{path}: no column {', '.join(missing)}; columns seen: {', '.join(table.columns)[:300]}{hint}"
-            )
-        doubled = [column for column in self.source.columns if list(table.columns).count(column) > 1]
-        if doubled:
-            raise TierwiseError(f"{path}: column {doubled[0]} stands twice in the header; rename one")
+        require_columns(path, table.columns, self.source.columns, "ingest table --delimiter")
         for batch in table.batches(self.source.columns):
             self._stage(_shown(path), batch)
 
@@ -118,7 +108,7 @@ class _Staging:
             for reject in rejects:
                 self.rejects[reject.reason] = self.rejects.get(reject.reason, 0) + 1
             self.first = self.first or f"{file}, line {rejects[0].line}: {rejects[0].detail}"
-            self._rejected.write_table(_rejects_table(file, rejects))
+            self._rejected.write_table(rejects_table(file, rejects))
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -163,13 +153,6 @@ def _attributes_json(own: dict[str, Any] | None, price: str | None) -> str | Non
     return json.dumps(attributes, ensure_ascii=False) if attributes else None
 
 
-def _rejects_table(file: str, rejects: Sequence[Reject]) -> pa.Table:
-    import pyarrow as pa
-
-    rows = [{"file": file, **asdict(reject)} for reject in rejects]
-    return pa.Table.from_pylist(rows, schema=_rejects_schema())
-
-
 def _judged_schema() -> pa.Schema:
     import pyarrow as pa
 
@@ -195,13 +178,6 @@ def _judged_schema() -> pa.Schema:
     )
 
 
-def _rejects_schema() -> pa.Schema:
-    import pyarrow as pa
-
-    texts = ("file", "reason", "detail", "raw")
-    return pa.schema([(name, pa.string()) for name in texts] + [("line", pa.int64())])
-
-
 def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, directory: Path) -> dict[str, Any]:
     known = {"run": run.run_id, "source": source}
     texts = f"read_parquet({sql_text(directory / 'judged.parquet')})"
@@ -220,14 +196,7 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, director
     }
     pairs = _add_pairs(connection, known)
     changed = _update_pairs(connection)
-    insert_new(
-        connection,
-        "rejects",
-        f"SELECT *, {sql_content_id('reject', '$source', 'reason', 'raw', 'occurrence')} AS reject_id, "
-        "$source AS source, $run::UUID AS run_id FROM (SELECT *, row_number() OVER (PARTITION BY reason, raw) "
-        f"AS occurrence FROM read_parquet({sql_text(directory / 'rejects.parquet')}))",
-        known,
-    )
+    add_rejects(connection, run, source, f"FROM read_parquet({sql_text(directory / 'rejects.parquet')})")
     queries, total, repeats = connection.execute(
         "SELECT count(DISTINCT query_id), count(DISTINCT pair_id), count(*) - count(DISTINCT pair_id) FROM staged"
     ).fetchall()[0]

@@ -252,6 +252,7 @@ def test_rows_of_predictions_that_are_no_use(command: RunCommand, planted: Plant
     ("name", "text", "told"),
     [
         ("a.csv", "pair_id,p1,p2,p4\n", "no column p3"),
+        ("a.csv", "pair_id,p1,p2,p3,p4,p4\n", "p4 stands twice"),
         ("a.csv", "pair_id,p1,p2,p3,p4\n", "no rows"),
         ("a.csv", "pair_id,p1,p2,p3,p4\nx,0.1,0.2,0.3,0.4\n", "line 2: pair_id is 'x'"),
         ("a.parquet", "no parquet", "not a complete Parquet file"),
