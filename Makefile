@@ -31,6 +31,7 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.startup
 	$(V)/python -m benchmarks.sampling
 	$(V)/python -m benchmarks.duplicates
+	$(V)/python -m benchmarks.label_noise
 
 docs: .venv/installed
 	$(V)/python -m docs.generate

@@ -165,7 +165,7 @@ def predict_from_file(store: Store, path: Path) -> Predicted:
         raise TierwiseError(f"{path}: no row for a pair with a gold tier{first}")
     about: dict[str, Any] = {"without_gold": len(reader.without_gold)} if reader.without_gold else {}
     return Predicted(
-        path.name,
+        path.name.encode(errors="replace").decode(),
         gold.only(list(reader.rows)),
         np.array(list(reader.rows.values())),
         file=file_name(path),

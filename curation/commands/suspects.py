@@ -39,7 +39,7 @@ _TITLE_WIDTH = 60
 def suspects(
     scorer: str | None, configuration: str | None, predictions: Path | None, store: Store, as_json: bool
 ) -> None:
-    """Find gold tiers that speak against a model's tier probabilities, by confident learning.
+    """Find gold tiers that a model's tier probabilities speak against, by confident learning.
 
     The view suspect_labels has them all, worst first by rank; the ten worst are printed.
     """

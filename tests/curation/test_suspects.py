@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -246,6 +247,12 @@ def test_rows_of_predictions_that_are_no_use(command: RunCommand, planted: Plant
         f"SELECT tier_probs FROM label_scores WHERE scorer = 'bert.csv' AND pair_id = '{second}'",
     )  # fmt: skip
     assert score["tier_probs"] == pytest.approx([0.33 / 1.01, 0.33 / 1.01, 0.34 / 1.01, 0.01 / 1.01])
+
+
+def test_a_file_name_that_is_no_text(command: RunCommand, planted: Planted, tmp_path: Path) -> None:
+    lines = [f"{pair},0.4,0.3,0.2,0.1" for pair in some_pairs(command, planted.store, 40)]
+    file = write_predictions(tmp_path / os.fsdecode(b"bert-\xff.csv"), lines)
+    assert suspects(command, planted.store, "--predictions", file)["scorer"] == "bert-?.csv"
 
 
 @pytest.mark.parametrize(
