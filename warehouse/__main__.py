@@ -41,7 +41,7 @@ def status(store: Store, as_json: bool) -> None:
 @main.command()
 @click.argument("query")
 @db_option
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as a JSON array.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -51,6 +51,10 @@ def sql(query: str, store: Store, as_json: bool, out: Path | None) -> None:
     """Run QUERY, one SELECT or a file that holds one, on the store opened read-only for its duration."""
     from warehouse.query import print_query, read_query
 
+    if as_json and out:
+        raise click.UsageError(
+            "--json prints the rows and --out writes them; give one (--out rows.json is JSON)"
+        )
     statement = read_query(query)
     with store.read() as connection:
         print_query(connection, statement, as_json=as_json, out=out)

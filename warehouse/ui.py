@@ -35,7 +35,9 @@ def serve_ui(store: Store) -> Iterator[str]:
     """
     import duckdb
 
-    # Before anything is copied: a store may be large.
+    # Both before anything is copied: a store may be large.
+    with store.read():
+        pass
     with closing(duckdb.connect()) as probe:
         _load_extension(probe)
     with private_copy(store) as connection:

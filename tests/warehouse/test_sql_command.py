@@ -210,3 +210,10 @@ def test_the_file_is_free_afterwards(sql: Sql, store: Store) -> None:
     sql("SELECT error('x')")
     sql("SELECT 1")
     duckdb.connect(str(store.path), config={"threads": 1}).close()
+
+
+def test_rows_are_printed_or_written(sql: Sql, tmp_path: Path) -> None:
+    done = sql("SELECT 1", "--json", "--out", str(tmp_path / "x.csv"))
+    assert done.exit_code == 2
+    assert "give one" in done.stderr
+    assert not (tmp_path / "x.csv").exists()
