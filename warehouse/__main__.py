@@ -103,7 +103,9 @@ def ui(store: Store) -> None:
 
     try:
         with serve_ui(store) as said:
-            click.echo(f"{said}\nIt shows a copy of {store.path}. Ctrl-C ends it and removes the copy.")
+            click.echo(
+                f"{said}\nIt shows a copy of the store as it is now. Ctrl-C ends it and removes the copy."
+            )
             signal.pause()
     except KeyboardInterrupt:
         click.echo("Ended; the copy is removed.", err=True)

@@ -64,7 +64,7 @@ def private_copy(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         TierwiseError: No store, held by another process, or no room for the copy.
     """
     with scratch_directory(Path(tempfile.gettempdir()), "ui") as directory:
-        copy = directory / store.path.name
+        copy = directory / "tierwise.duckdb"
         copy_store(store, copy)
         with closing(connect(copy, read_only=False, wait=0)) as connection:
             yield connection
