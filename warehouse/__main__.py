@@ -42,7 +42,7 @@ def status(store: Store, as_json: bool) -> None:
 @main.command()
 @click.argument("query")
 @db_option
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as a JSON array.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -52,6 +52,10 @@ def sql(query: str, store: Store, as_json: bool, out: Path | None) -> None:
     """Run QUERY, one SELECT or a file that holds one, on the store opened read-only for its duration."""
     from warehouse.query import print_query, read_query
 
+    if as_json and out:
+        raise click.UsageError(
+            "--json prints the rows and --out writes them; give one (--out rows.json is JSON)"
+        )
     statement = read_query(query)
     with store.read() as connection:
         print_query(connection, statement, as_json=as_json, out=out)
@@ -100,7 +104,9 @@ def ui(store: Store) -> None:
 
     try:
         with serve_ui(store) as said:
-            click.echo(f"{said}\nIt shows a copy of {store.path}. Ctrl-C ends it and removes the copy.")
+            click.echo(
+                f"{said}\nIt shows a copy of the store as it is now. Ctrl-C ends it and removes the copy."
+            )
             signal.pause()
     except KeyboardInterrupt:
         click.echo("Ended; the copy is removed.", err=True)

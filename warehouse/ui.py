@@ -35,7 +35,9 @@ def serve_ui(store: Store) -> Iterator[str]:
     """
     import duckdb
 
-    # Before anything is copied: a store may be large.
+    # Both before anything is copied: a store may be large.
+    with store.read():
+        pass
     with closing(duckdb.connect()) as probe:
         _load_extension(probe)
     with private_copy(store) as connection:
@@ -62,7 +64,7 @@ def private_copy(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         TierwiseError: No store, held by another process, or no room for the copy.
     """
     with scratch_directory(Path(tempfile.gettempdir()), "ui") as directory:
-        copy = directory / store.path.name
+        copy = directory / "tierwise.duckdb"
         copy_store(store, copy)
         with closing(connect(copy, read_only=False, wait=0)) as connection:
             yield connection

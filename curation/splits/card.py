@@ -43,7 +43,7 @@ def dataset_card(
         [split],
     ).fetchall()
     sources = connection.execute(
-        "SELECT j.source, count(*) FROM split_members m JOIN judgments j USING (judgment_id) WHERE m.split = ? "
+        "SELECT p.source, count(*) FROM split_members m JOIN pairs p USING (pair_id) WHERE m.split = ? "
         "GROUP BY 1 ORDER BY 1",
         [split],
     ).fetchall()

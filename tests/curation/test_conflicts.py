@@ -162,6 +162,9 @@ def test_grades_follow_a_decision_and_frozen_splits_do_not(
     for file in (tmp_path / "before").iterdir():
         assert (tmp_path / "after" / file.name).read_bytes() == file.read_bytes(), file.name
     command("curation", "split", "create", "all", "--db", store)
+    command("curation", "export", "all_v2", "--out", tmp_path / "anew", "--db", store)
+    # Whoever decides does not own the texts.
+    assert "| judged | 60 pairs. Licence" in (tmp_path / "anew" / "README.md").read_text(encoding="utf-8")
     assert rows(command, store, f"SELECT tier FROM split_members {one} AND split = 'all_v2'") == [
         {"tier": tier}
     ]

@@ -61,6 +61,14 @@ def queries(*texts: str, run_id: uuid.UUID = _A_RUN) -> list[dict[str, Any]]:
     ]
 
 
+def insert_query(text: str, run_id: str = "uuid()") -> str:
+    """SQL that adds a query; by name, so that a new column breaks nothing."""
+    return (
+        f"INSERT INTO queries BY NAME SELECT uuid() AS query_id, '{text}' AS text, 'us' AS locale, "
+        f"'plain' AS kind, {run_id} AS run_id"
+    )
+
+
 def python(code: str, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a process of its own."""
     return subprocess.run(

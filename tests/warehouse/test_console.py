@@ -128,3 +128,9 @@ def test_summaries(capsys: pytest.CaptureFixture[str]) -> None:
 def test_printable_keeps_text_and_escapes_controls() -> None:
     assert printable("naïve 裙 👩‍👩‍👧 می‌خواهم") == "naïve 裙 👩‍👩‍👧 می‌خواهم"
     assert printable("a\x1b[2J\n\t\x9b\u202e") == "a\\x1b[2J\\n\\t\\x9b\\u202e"
+
+
+def test_texts_in_a_summary_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    bell = "a\x07b"
+    print_summary({"one": bell, "several": [bell], "counted": {"k": bell}}, as_json=False)
+    assert capsys.readouterr().out == "one      a\\x07b\nseveral  a\\x07b\ncounted  k: a\\x07b\n"

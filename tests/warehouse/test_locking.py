@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from tests.warehouse.support import cli, held, one_line_error, python, queries
+from tests.warehouse.support import cli, held, insert_query, one_line_error, python, queries
 from warehouse import copies
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
@@ -102,13 +102,13 @@ def test_a_run_goes_on_while_the_store_is_held(store: Store, monkeypatch: pytest
 
 def test_a_private_copy_has_what_was_committed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.write(Run("ingest", {})) as connection:
-        connection.execute("INSERT INTO queries VALUES (uuid(), 'folded', 'us', 'plain', NULL, uuid())")
+        connection.execute(insert_query("folded"))
     monkeypatch.setenv("TIERWISE_LOCK_SECONDS", "0.05")
     monkeypatch.setattr("tempfile.tempdir", str(store.path.parent))
     code = (
         "import sys, duckdb\nconnection = duckdb.connect(sys.argv[1])\n"
-        "connection.execute(\"INSERT INTO queries VALUES (uuid(), 'in the log', 'us', 'plain', NULL, uuid())\")\n"
-        "connection.execute(\"BEGIN; INSERT INTO queries VALUES (uuid(), 'not yet', 'us', 'plain', NULL, uuid())\")\n"
+        f'connection.execute("{insert_query("in the log")}")\n'
+        f'connection.execute("BEGIN; {insert_query("not yet")}")\n'
         "print('open', flush=True)\nsys.stdin.read()\n"
     )
     with held(store.path, code=code):

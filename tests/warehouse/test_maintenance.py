@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from tests.warehouse.support import KILLED, cli, contents, names, one_line_error, python
+from tests.warehouse.support import KILLED, cli, contents, insert_query, names, one_line_error, python
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
 from warehouse.maintenance import copy_store, describe, export_store
@@ -35,7 +35,7 @@ def test_a_snapshot_is_the_store_in_one_file(filled: Store, tmp_path: Path) -> N
     # A log that no checkpoint has folded in, as a killed process leaves one.
     code = (
         "import duckdb, os, sys; connection = duckdb.connect(sys.argv[1])\n"
-        "connection.execute(\"INSERT INTO queries VALUES (uuid(), 'logged', 'us', 'plain', NULL, uuid())\")\n"
+        f'connection.execute("{insert_query("logged")}")\n'
         "os.kill(os.getpid(), 9)"
     )
     assert python(code, filled.path).returncode == KILLED

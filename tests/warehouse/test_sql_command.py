@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.warehouse.support import ROOT, cli, one_line_error
+from tests.warehouse.support import ROOT, cli, insert_query, one_line_error
 from warehouse.__main__ import main
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
@@ -178,7 +178,7 @@ def test_a_file_may_hold_the_query(tmp_path: Path) -> None:
 
 def test_the_real_command(store: Store) -> None:
     with store.write(Run("ingest", {})) as connection:
-        connection.execute("INSERT INTO queries VALUES (uuid(), 'red 裙', 'us', 'plain', NULL, uuid())")
+        connection.execute(insert_query("red 裙"))
     query = "SELECT text FROM queries"
     for encoding, text in (("utf-8", "red 裙"), ("latin-1", "red \\u88d9")):
         done = cli("sql", query, TIERWISE_DB=str(store.path), PYTHONIOENCODING=encoding)
@@ -210,3 +210,10 @@ def test_the_file_is_free_afterwards(sql: Sql, store: Store) -> None:
     sql("SELECT error('x')")
     sql("SELECT 1")
     duckdb.connect(str(store.path), config={"threads": 1}).close()
+
+
+def test_rows_are_printed_or_written(sql: Sql, tmp_path: Path) -> None:
+    done = sql("SELECT 1", "--json", "--out", str(tmp_path / "x.csv"))
+    assert done.exit_code == 2
+    assert "give one" in done.stderr
+    assert not (tmp_path / "x.csv").exists()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from tests.warehouse.support import KILLED, cli, one_line_error, python
+from tests.warehouse.support import KILLED, cli, insert_query, one_line_error, python
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
 from warehouse.store import Store
@@ -27,7 +27,7 @@ def ledger(store: Store) -> list[tuple[Any, ...]]:
 def test_a_write_keeps_its_rows_and_its_ledger_row(store: Store) -> None:
     run = Run("ingest", {"files": ["a.csv"]})
     with store.write(run) as connection:
-        connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', NULL, ?)", [run.run_id])
+        connection.execute(insert_query("q", "?"), [run.run_id])
         run.summary = {"rows": 1}
     assert ledger(store) == [("ingest", "finished", "1")]
     with store.read() as connection:
@@ -37,7 +37,7 @@ def test_a_write_keeps_its_rows_and_its_ledger_row(store: Store) -> None:
 def test_a_failed_write_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store.write(Run("ingest", {})) as connection:
-            connection.execute("INSERT INTO queries VALUES (uuid(), 'q', 'us', 'plain', NULL, uuid())")
+            connection.execute(insert_query("q"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

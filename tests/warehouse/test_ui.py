@@ -63,6 +63,7 @@ def test_without_the_extension_one_line_says_what_to_do(
     assert 'duckdb -c "INSTALL ui"' in message
     assert "python -m warehouse snapshot PATH" in message
     assert names(scratch) == []
+    assert "no store at" in one_line_error(cli("ui", "--db", scratch / "absent.duckdb"))
 
 
 def test_ctrl_c_ends_it_and_removes_the_copy(filled: Store, scratch: Path, available: bool) -> None:
