@@ -123,13 +123,14 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "confidence",
                 "DOUBLE",
-                "0 to 1: summed confidence of the judgments for the tier, over the number of judgments.",
+                "0 to 1: summed confidence of the judgments for the tier, over the number of judgments; 1 where a "
+                "person decided.",
                 required=False,
             ),
             Column(
                 "judgment_id",
                 "UUID",
-                "Strongest judgment for the resolved tier.",
+                "Judgment behind the tier: a person's decision, else the strongest for it. Grades hang on it.",
                 "judgments",
                 required=False,
             ),
