@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 PREFIX = "ducklake:"
 _POSTGRES = f"{PREFIX}postgres:"
-# Rows that DuckLake keeps in the catalog instead of a file of their own: none, so that all rows are Parquet.
-_OPTIONS = "DATA_INLINING_ROW_LIMIT 0"
+# All rows are Parquet: DuckLake would keep small inserts in the catalog, where deletes of them went wrong before.
+_NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
 
 
 class DuckLake:
@@ -71,8 +71,8 @@ class DuckLake:
                         f"no store at {self.name} yet; say where its Parquet files go: "
                         "`python -m warehouse init --data DIR`, or an address such as s3://bucket/tierwise"
                     )
-                with self._attached(f"DATA_PATH {sql_text(data_path)}"):
-                    pass
+                with self._engine() as connection:
+                    self._attach(connection, f"DATA_PATH {sql_text(data_path)}")
             stored = _data_path_of(opened)
             if data_path is not None and stored != data_path:
                 raise TierwiseError(
@@ -85,7 +85,8 @@ class DuckLake:
         while True:
             with self._session() as opened:
                 self._identify(opened)
-            with self._attached("READ_ONLY") as connection:
+            with self._engine() as connection:
+                self._attach(connection, "READ_ONLY")
                 if self._is_current(connection):
                     with storage_failures(f"cannot read {self.name}"):
                         yield connection
@@ -96,12 +97,11 @@ class DuckLake:
     @contextmanager
     def writing(self, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """Take the turn of those who write and open."""
-        with self._turn(wait) as opened:
+        # In this order, so that nobody waits while we load extensions.
+        with self._engine() as connection, self._turn(wait) as opened:
             self._identify(opened)
-            with (
-                self._attached() as connection,
-                storage_failures(f"cannot write {self.name}, which is as it was before"),
-            ):
+            self._attach(connection)
+            with storage_failures(f"cannot write {self.name}, which is as it was before"):
                 with self._naming():
                     bring_up_to_date(connection)
                 yield connection
@@ -161,8 +161,8 @@ class DuckLake:
             yield opened
 
     @contextmanager
-    def _attached(self, *options: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB in memory, spilling to disk, whose default database is the lake."""
+    def _engine(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB in memory, spilling to disk, that knows DuckLake."""
         import duckdb
 
         with scratch_directory(self._state(), "spill") as spill:
@@ -170,16 +170,20 @@ class DuckLake:
             try:
                 for extension in ("ducklake", "postgres"):
                     load_extension(connection, extension)
-                try:
-                    connection.execute(
-                        f"ATTACH {sql_text(self.name)} AS tierwise ({', '.join([_OPTIONS, *options])})"
-                    )
-                except duckdb.Error as error:
-                    raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
-                connection.execute("USE tierwise")
                 yield connection
             finally:
                 connection.close()
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *options: str) -> None:
+        """Make the lake the default database of `connection`."""
+        import duckdb
+
+        listed = ", ".join((_NO_INLINING, *options))
+        try:
+            connection.execute(f"ATTACH {sql_text(self.name)} AS tierwise ({listed})")
+        except duckdb.Error as error:
+            raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
+        connection.execute("USE tierwise")
 
     def _identify(self, opened: psycopg.Connection) -> None:
         if not _has_lake(opened):
