@@ -6,8 +6,11 @@ is not there yet, and of two such transactions at once neither would see the row
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +36,7 @@ PREFIX = "ducklake:"
 _POSTGRES = f"{PREFIX}postgres:"
 # All rows are Parquet: DuckLake would keep small inserts in the catalog, where deletes of them went wrong before.
 _NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
+_NUMBERS = itertools.count(1)
 
 
 class DuckLake:
@@ -71,8 +75,8 @@ class DuckLake:
                         f"no store at {self.name} yet; say where its Parquet files go: "
                         "`python -m warehouse init --data DIR`, or an address such as s3://bucket/tierwise"
                     )
-                with self._engine() as connection:
-                    self._attach(connection, f"DATA_PATH {sql_text(data_path)}")
+                with self._attached(f"DATA_PATH {sql_text(data_path)}"):
+                    pass
             stored = _data_path_of(opened)
             if data_path is not None and stored != data_path:
                 raise TierwiseError(
@@ -85,8 +89,7 @@ class DuckLake:
         while True:
             with self._session() as opened:
                 self._identify(opened)
-            with self._engine() as connection:
-                self._attach(connection, "READ_ONLY")
+            with self._attached("READ_ONLY") as connection:
                 if self._is_current(connection):
                     with storage_failures(f"cannot read {self.name}"):
                         yield connection
@@ -97,11 +100,13 @@ class DuckLake:
     @contextmanager
     def writing(self, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """Take the turn of those who write and open."""
-        # In this order, so that nobody waits while we load extensions.
-        with self._engine() as connection, self._turn(wait) as opened:
+        _engine(self._state())  # now, so that nobody waits while we load extensions
+        with self._turn(wait) as opened:
             self._identify(opened)
-            self._attach(connection)
-            with storage_failures(f"cannot write {self.name}, which is as it was before"):
+            with (
+                self._attached() as connection,
+                storage_failures(f"cannot write {self.name}, which is as it was before"),
+            ):
                 with self._naming():
                     bring_up_to_date(connection)
                 yield connection
@@ -161,29 +166,28 @@ class DuckLake:
             yield opened
 
     @contextmanager
-    def _engine(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB in memory, spilling to disk, that knows DuckLake."""
+    def _attached(self, *options: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection whose default database is the lake."""
         import duckdb
 
-        with scratch_directory(self._state(), "spill") as spill:
-            connection = duckdb.connect(config={"temp_directory": str(spill)})
-            try:
-                for extension in ("ducklake", "postgres"):
-                    load_extension(connection, extension)
-                yield connection
-            finally:
-                connection.close()
-
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *options: str) -> None:
-        """Make the lake the default database of `connection`."""
-        import duckdb
-
+        connection = _engine(self._state()).cursor()
+        name = f"tierwise_{next(_NUMBERS)}"
         listed = ", ".join((_NO_INLINING, *options))
         try:
-            connection.execute(f"ATTACH {sql_text(self.name)} AS tierwise ({listed})")
-        except duckdb.Error as error:
-            raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
-        connection.execute("USE tierwise")
+            try:
+                connection.execute(f"ATTACH {sql_text(self.name)} AS {name} ({listed})")
+            except duckdb.Error as error:
+                raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
+            connection.execute(f"USE {name}")
+            yield connection
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {name}")
+        except BaseException:
+            # What went wrong may have left it of no use.
+            _engine.cache_clear()
+            raise
+        finally:
+            connection.close()
 
     def _identify(self, opened: psycopg.Connection) -> None:
         if not _has_lake(opened):
@@ -211,6 +215,20 @@ class DuckLake:
         state = Path(os.environ.get("TIERWISE_STATE") or Path.home() / ".local" / "state" / "tierwise")
         state.mkdir(parents=True, exist_ok=True)
         return state.absolute()
+
+
+@cache
+def _engine(state: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory, spilling to disk, that knows DuckLake; kept, as loading that takes half a second."""
+    import duckdb
+
+    with ExitStack() as stack:
+        spill = stack.enter_context(scratch_directory(state, "spill"))
+        connection = stack.enter_context(duckdb.connect(config={"temp_directory": str(spill)}))
+        for extension in ("ducklake", "postgres"):
+            load_extension(connection, extension)
+        atexit.register(stack.pop_all().close)
+    return connection
 
 
 def _has_lake(opened: psycopg.Connection) -> bool:
