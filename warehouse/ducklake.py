@@ -6,8 +6,11 @@ is not there yet, and of two such transactions at once neither would see the row
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 
 PREFIX = "ducklake:"
 _POSTGRES = f"{PREFIX}postgres:"
-# Rows that DuckLake keeps in the catalog instead of a file of their own: none, so that all rows are Parquet.
-_OPTIONS = "DATA_INLINING_ROW_LIMIT 0"
+# All rows are Parquet: DuckLake would keep small inserts in the catalog, where deletes of them went wrong before.
+_NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
+_NUMBERS = itertools.count(1)
 
 
 class DuckLake:
@@ -102,6 +106,7 @@ class DuckLake:
     @contextmanager
     def writing(self, wait: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """Take the turn of those who write and open."""
+        _engine(self._state())  # now, so that nobody waits while we load extensions
         with self._turn(wait) as opened:
             self._identify(opened)
             with (
@@ -170,24 +175,27 @@ class DuckLake:
 
     @contextmanager
     def _attached(self, *options: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB in memory, spilling to disk, whose default database is the lake."""
+        """A connection whose default database is the lake."""
         import duckdb
 
-        with scratch_directory(self._state(), "spill") as spill:
-            connection = duckdb.connect(config={"temp_directory": str(spill)})
+        connection = _engine(self._state()).cursor()
+        name = f"tierwise_{next(_NUMBERS)}"
+        listed = ", ".join((_NO_INLINING, *options))
+        try:
             try:
-                for extension in ("ducklake", "postgres"):
-                    load_extension(connection, extension)
-                try:
-                    connection.execute(
-                        f"ATTACH {sql_text(self.name)} AS tierwise ({', '.join([_OPTIONS, *options])})"
-                    )
-                except duckdb.Error as error:
-                    raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
-                connection.execute("USE tierwise")
-                yield connection
-            finally:
-                connection.close()
+                connection.execute(f"ATTACH {sql_text(self.name)} AS {name} ({listed})")
+            except duckdb.Error as error:
+                raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
+            connection.execute(f"USE {name}")
+            yield connection
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {name}")
+        except BaseException:
+            # What went wrong may have left it of no use.
+            _engine.cache_clear()
+            raise
+        finally:
+            connection.close()
 
     def _identify(self, opened: psycopg.Connection) -> None:
         if not _has_lake(opened):
@@ -215,6 +223,20 @@ class DuckLake:
         state = Path(os.environ.get("TIERWISE_STATE") or Path.home() / ".local" / "state" / "tierwise")
         state.mkdir(parents=True, exist_ok=True)
         return state.absolute()
+
+
+@cache
+def _engine(state: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory, spilling to disk, that knows DuckLake; kept, as loading that takes half a second."""
+    import duckdb
+
+    with ExitStack() as stack:
+        spill = stack.enter_context(scratch_directory(state, "spill"))
+        connection = stack.enter_context(duckdb.connect(config={"temp_directory": str(spill)}))
+        for extension in ("ducklake", "postgres"):
+            load_extension(connection, extension)
+        atexit.register(stack.pop_all().close)
+    return connection
 
 
 def _has_lake(opened: psycopg.Connection) -> bool:
