@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import duckdb
 
 LICENCES = {
+    "esci": "Shopping Queries Data Set, Amazon 2022, Apache-2.0",
+    "wands": "WANDS, Wayfair 2022, MIT",
     "crowdflower": "Search Results Relevance, CrowdFlower 2015, under the terms of its Kaggle competition",
 }
 
