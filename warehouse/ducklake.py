@@ -19,7 +19,7 @@ from warehouse.ddl import sql_text
 from warehouse.duckdb_file import DuckDBFile
 from warehouse.errors import TierwiseError
 from warehouse.extensions import load_extension
-from warehouse.locking import StoreHeldError, patience
+from warehouse.locking import StoreHeldError, memory_settings, patience
 from warehouse.migrations import bring_up_to_date, is_current, stored_version
 from warehouse.scratch import scratch_directory
 from warehouse.transactions import first_line, storage_failures
@@ -232,7 +232,9 @@ def _engine(state: Path) -> duckdb.DuckDBPyConnection:
 
     with ExitStack() as stack:
         spill = stack.enter_context(scratch_directory(state, "spill"))
-        connection = stack.enter_context(duckdb.connect(config={"temp_directory": str(spill)}))
+        connection = stack.enter_context(
+            duckdb.connect(config={"temp_directory": str(spill), **memory_settings()})
+        )
         for extension in ("ducklake", "postgres"):
             load_extension(connection, extension)
         atexit.register(stack.pop_all().close)
