@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 DUCKDB = Path(sys.prefix) / "duckdb-1.5.5"
 PASSWORD = f"sesame-{secrets.token_hex(8)}"
 _OWNER = "postgres"
+
+# Real commands, one after the other in one process, as imports and extensions take longer than most of them.
+_SHELL = """
+import json, sys
+from click.testing import CliRunner
+from curation.__main__ import main as curation
+from warehouse.__main__ import main as warehouse
+
+for line in sys.stdin:
+    package, *arguments = json.loads(line)
+    done = CliRunner().invoke({"curation": curation, "warehouse": warehouse}[package], arguments)
+    print(json.dumps([done.exit_code, done.stdout, done.stderr or repr(done.exception)]), flush=True)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +72,34 @@ class Lake:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    @contextmanager
+    def shell(self) -> Iterator[Shell]:
+        """One process for many commands."""
+        with self.start("-c", _SHELL) as process:
+            yield Shell(process)
+            assert process.stdin is not None
+            process.stdin.close()
+
     def rows(self, query: str) -> list[list[Any]]:
         """Rows of ``warehouse sql``."""
         found = json.loads(self.command("warehouse", "sql", query, "--json"))
         return [list(row.values()) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A process that runs commands."""
+
+    process: subprocess.Popen[str]
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        """What ``python -m ARGUMENTS`` prints; on stderr, where it is to exit with another `code`."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps([*map(str, arguments)]), file=self.process.stdin, flush=True)
+        status, stdout, stderr = json.loads(self.process.stdout.readline())
+        assert status == code, stderr
+        return str(stderr if code else stdout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +164,7 @@ def server() -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.control("-m", "immediate", "stop")
+            server.control("-m", "fast", "stop")
     finally:
         shutil.rmtree(folder)
 
