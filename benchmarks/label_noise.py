@@ -7,7 +7,9 @@ pairs are then ranked by label quality, and precision at the number planted (P@K
 many of the worst: a tenth by chance. CrowdFlower's own labels are not all true, so what is found there beside the
 flips is not all wrong.
 
-The bag of words is the baseline that `curation suspects` uses. The simulated scorers are no models: their
+The bag of words is the baseline that `curation suspects` uses. Crossed words are a logistic regression on each word of
+the query together with each attribute of the item, where the items have attributes: a model that can learn what goes
+with what, out of fold like the baseline. The simulated scorers are no models: their
 probabilities are drawn around the true tier, calibrated (the tiers that get 0.7 are true in 70 %), to show what a
 better model would buy. Label quality is the probability of the label; one column ranks by the normalised margin.
 Precision and recall are those of the flag `suspect`.
@@ -15,7 +17,10 @@ Precision and recall are those of the flag `suspect`.
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,8 +30,11 @@ import numpy as np
 from cleanlab.rank import get_label_quality_scores
 from rich.console import Console
 from rich.table import Table
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
-from curation.baseline import TIERS, out_of_fold_tier_probs
+from curation.baseline import FOLDS, TIERS, assign_folds, out_of_fold_tier_probs
 from curation.ingest.files import open_tables
 from curation.ingest.load import ingest
 from curation.ingest.sources import CrowdFlower, MappedTable
@@ -46,17 +54,19 @@ if TYPE_CHECKING:
 PAIRS = 5_000
 PLANTED = 0.1
 SEEDS = (0, 1, 2)
+COMMON = 20
 CROWDFLOWER = Path(__file__).resolve().parents[2] / "shared" / "data" / "crowdflower" / "train.csv"
 SHOP_TIERS = {"Excellent": 4, "Related": 3, "Mismatch": 2, "Irrelevant": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Pairs as the store has them, with the tiers taken for true."""
+    """Pairs as the store has them, with the tiers taken for true; `attributes` are name=value."""
 
     texts: list[tuple[str, str, str]]
     groups: list[str]
     tiers: NDArray[np.int64]
+    attributes: list[list[str]]
 
 
 def main() -> None:
@@ -78,7 +88,12 @@ def load(folder: Path, source: Source, path: Path) -> Data:
     ingest(store, source, open_tables([path]))
     with store.read() as connection:
         texts, groups = read_texts(connection)
-        return Data(texts, groups, read_gold(connection).tiers)
+        found = connection.execute(
+            "SELECT coalesce(attributes, '{}') FROM pairs p JOIN item_versions v "
+            "ON v.item_version_id = p.item_version_id WHERE p.tier IS NOT NULL ORDER BY p.pair_id"
+        ).fetchall()
+        attributes = [[f"{name}={value}" for name, value in json.loads(row[0]).items()] for row in found]
+        return Data(texts, groups, read_gold(connection).tiers, attributes)
 
 
 def measure(name: str, data: Data) -> None:
@@ -98,6 +113,8 @@ def measure(name: str, data: Data) -> None:
     )
     for noise, flip in (("uniform", _any_other), ("adjacent", _neighbour)):
         for scorer, predict in SCORERS.items():
+            if predict is _crossed_words and not any(data.attributes):
+                continue
             runs = [_measure_once(data, flip, predict, seed) for seed in SEEDS]
             middle = {column: median(run[column] for run in runs) for column in runs[0]}
             table.add_row(
@@ -155,6 +172,29 @@ def _bag_of_words(data: Data, labels: NDArray[np.int64], _: np.random.Generator)
     return out_of_fold_tier_probs(data.texts, labels, data.groups)
 
 
+def _crossed_words(data: Data, labels: NDArray[np.int64], _: np.random.Generator) -> NDArray[np.float64]:
+    # Prices and free text recur too rarely to learn from.
+    pairs_with = Counter(attribute for attributes in data.attributes for attribute in attributes)
+    crossed = [
+        [
+            f"{word} {attribute}"
+            for word in set(re.findall(r"\w+", query.lower()))
+            for attribute in attributes
+            if pairs_with[attribute] >= COMMON
+        ]
+        for (query, _title, _description), attributes in zip(data.texts, data.attributes, strict=True)
+    ]
+    features = FeatureHasher(2**16, input_type="string", alternate_sign=False).transform(crossed)
+    folds = assign_folds(labels, data.groups)
+    tier_probs = np.zeros((len(labels), len(TIERS)))
+    for fold in range(FOLDS):
+        seen, held = folds != fold, folds == fold
+        with threadpool_limits(1):
+            model = LogisticRegression(C=0.03, max_iter=500).fit(features[seen], labels[seen])
+        tier_probs[held] = model.predict_proba(features[held])
+    return tier_probs
+
+
 def _simulated(
     spread: float,
 ) -> Callable[[Data, NDArray[np.int64], np.random.Generator], NDArray[np.float64]]:
@@ -175,6 +215,7 @@ def _simulated(
 
 SCORERS = {
     "bag of words": _bag_of_words,
+    "crossed words": _crossed_words,
     "simulated, spread 1": _simulated(1.0),
     "simulated, spread 0.3": _simulated(0.3),
 }

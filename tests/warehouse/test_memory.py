@@ -24,5 +24,5 @@ def test_the_limit_reaches_duckdb(
 @pytest.mark.parametrize("text", ["", "lots", "-1GB", "80%", "4"])
 def test_what_is_no_size_is_told(text: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIERWISE_MEMORY", text)
-    with pytest.raises(TierwiseError, match="TIERWISE_MEMORY is .*; give a size such as 4GB"), store.read():
+    with pytest.raises(TierwiseError, match=r"TIERWISE_MEMORY is .*; give a size such as 4GB"), store.read():
         pass
