@@ -16,7 +16,6 @@ from curation.shop.texts import item_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from curation.shop.queries import Query, Relation
     from curation.shop.schema import Brand, Category, Constraint, Family
 
 _ITEMS_PER_CATEGORY = 400
@@ -182,11 +181,15 @@ class Catalogue:
         }
         """By category, the items of unrelated families that name it; their facts are what they say of it."""
 
-    def related(self, query: Query) -> Iterator[tuple[Relation, Shelf]]:
-        """The shelves with goods of the sort asked for, or that go with it, and how they stand to the query."""
-        family = query.intent.family
-        for category in (*family.categories, *shop_data().family(family.complement).categories):
-            yield query.relation(category), self.shelves[category]
+    def similar(self, category: Category) -> list[Shelf]:
+        """The shelf of the category and those of its substitutes."""
+        others = [each for each in shop_data().family(category.family).categories if each is not category]
+        return [self.shelves[each] for each in (category, *others)]
+
+    def accessories(self, category: Category) -> list[Shelf]:
+        """The shelves of what goes with the category and does not replace it."""
+        complement = shop_data().family(shop_data().family(category.family).complement)
+        return [self.shelves[each] for each in complement.categories]
 
 
 @cache
@@ -198,9 +201,7 @@ def catalogue() -> Catalogue:
 def _stock(rng: Random, family: Family, category: Category) -> list[Item]:
     data = shop_data()
     brands = [brand for brand in data.brands if family.name in brand.families]
-    others = [
-        (other, each) for other in data.families for each in other.categories if each is not category
-    ]
+    others = [(other, each) for other in data.families for each in other.categories if each is not category]
     items: dict[str, Item] = {}
     while len(items) < _ITEMS_PER_CATEGORY:
         brand, line = rng.choice(brands), rng.choice(data.phrases["lines"])

@@ -133,9 +133,7 @@ def _part(rng: Random, slot: Slot | str, family: Family, category: Category, ver
     for limits in slot.limits:
         for limit in limits.values:
             forms = limits.verbs if verbs else limits.ask
-            choices.append(
-                Part((Constraint("must", slot.name, limits.operator, limit),), forms, (limit,))
-            )
+            choices.append(Part((Constraint("must", slot.name, limits.operator, limit),), forms, (limit,)))
     return rng.choice(choices) if choices else None
 
 
@@ -158,7 +156,9 @@ def _cheaper(reference: Item) -> Part:
 def _needed(rng: Random, needs: tuple[Need, ...], count: int) -> tuple[Part, ...]:
     parts: list[Part] = []
     for need in rng.sample(needs, len(needs)):
-        part = Part(tuple(Constraint("must", *each) for each in need.constraints), need.phrases, fact=need.fact)
+        part = Part(
+            tuple(Constraint("must", *each) for each in need.constraints), need.phrases, fact=need.fact
+        )
         if len(parts) < count and not part.slots & _slots(tuple(parts)):
             parts.append(part)
     return tuple(parts)

@@ -97,7 +97,9 @@ def _value(slot: dict[str, Any], value: Any) -> Value:
     own = value if isinstance(value, dict) else {"name": value[0], "words": value}
     name = own["name"]
     # A slot's own forms need a word to put into them.
-    forms = {key: own.get(key, slot.get(key, ()) if "words" in own else ()) for key in ("says", "ask", "verbs")}
+    forms = {
+        key: own.get(key, slot.get(key, ()) if "words" in own else ()) for key in ("says", "ask", "verbs")
+    }
     return Value(
         name,
         tuple(own.get("words", ())),

@@ -41,7 +41,7 @@ class Matcher:
 
     def pick(self, rng: Random, query: Query) -> dict[Label, Item] | None:
         """An item of each tier; None where some tier has none."""
-        pools = self._pools(query)
+        pools = self._pools(rng, query)
         if not all(any(chosen for _, chosen in pool) for pool in pools.values()):
             return None
         overlaps = _overlaps(pools, words(query.text))
@@ -50,21 +50,21 @@ class Matcher:
         shared = {}
         for label, found in overlaps.items():
             aim = self._corrected(target, query, label)
-            shared[label] = min(found, key=lambda overlap: _distance(overlap, aim))  # noqa: B023
-            sets = found[shared[label]]
+            if aim not in found:
+                aim = min(found, key=lambda overlap: _distance(overlap, aim))  # noqa: B023
+            shared[label] = aim
+            sets = found[aim]
             shelf, chosen = sets[0] if rng.random() < 0.5 else rng.choice(sets)
             picked[label] = self._least_seen(label, shelf.some(rng, chosen, _CANDIDATES))
         self._count(query, picked, shared)
         return picked
 
-    def _pools(self, query: Query) -> dict[Label, Pool]:
+    def _pools(self, rng: Random, query: Query) -> dict[Label, Pool]:
         """The items of each tier by the table in `Query.judge`."""
         pools: dict[Label, Pool] = {label: [] for label in LABELS}
-        pools["Irrelevant"] = self._strangers(query)
-        for relation, shelf in self.goods.related(query):
-            if relation == "complement":
-                pools["Mismatch"].append((shelf, shelf.everything))
-                continue
+        strangers = self.goods.strangers[query.intent.category]
+        pools["Irrelevant"].append((strangers, strangers.everything))
+        for shelf in self.goods.similar(query.intent.category):
             holding = preferred = shelf.everything
             for constraint in query.intent.constraints:
                 if constraint.strength == "must":
@@ -72,17 +72,14 @@ class Matcher:
                 else:
                     preferred &= shelf.holding(constraint)
             pools["Mismatch"].append((shelf, shelf.everything & ~holding))
-            if relation == "match":
+            if not pools["Excellent"]:
                 pools["Excellent"].append((shelf, holding & preferred))
                 pools["Related"].append((shelf, holding & ~preferred))
             else:
                 pools["Related"].append((shelf, holding))
+        accessory = rng.choice(self.goods.accessories(query.intent.category))
+        pools["Mismatch"].append((accessory, accessory.everything))
         return pools
-
-    def _strangers(self, query: Query) -> Pool:
-        """Items of other families that name the goods asked for."""
-        shelf = self.goods.strangers[query.intent.category]
-        return [(shelf, shelf.everything)]
 
     def _corrected(self, target: Overlap, query: Query, label: Label) -> Overlap:
         """A word more or less than `target` where the tier has shared too few or too many so far."""
@@ -110,7 +107,8 @@ class Matcher:
 
 def _overlaps(pools: dict[Label, Pool], asked: set[str]) -> dict[Label, dict[Overlap, Pool]]:
     """The pools, parted by the words that their items share with the query."""
-    sharing = {shelf: shelf.sharing(asked) for pool in pools.values() for shelf, _ in pool}
+    shelves = dict.fromkeys(shelf for pool in pools.values() for shelf, _ in pool)
+    sharing = {shelf: shelf.sharing(asked) for shelf in shelves}
     overlaps: dict[Label, dict[Overlap, Pool]] = {}
     for label, pool in pools.items():
         found = overlaps[label] = defaultdict(list)

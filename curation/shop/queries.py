@@ -72,7 +72,11 @@ def word_query(rng: Random, intent: Intent) -> Query:
     """One of the ways to ask for `intent`."""
     phrases = shop_data().phrases
     wording = _Wording(rng)
-    nouns = intent.category.plurals if intent.kind == "question" else (*intent.category.plurals, *intent.category.names)
+    nouns = (
+        intent.category.plurals
+        if intent.kind == "question"
+        else (*intent.category.plurals, *intent.category.names)
+    )
     noun = rng.choice(nouns)
     match intent.kind:
         case "plain":
@@ -85,12 +89,16 @@ def word_query(rng: Random, intent: Intent) -> Query:
         case "alternative":
             text = _alternative(rng, wording, intent, noun)
         case "question":
-            verbs = " and ".join(wording.form(part) for part in rng.sample(intent.leading, len(intent.leading)))
+            verbs = " and ".join(
+                wording.form(part) for part in rng.sample(intent.leading, len(intent.leading))
+            )
             text = rng.choice(phrases["question"]).format(
                 q=wording.noun_phrase(noun, intent.asked), verbs=verbs
             )
         case "knowledge":
-            situations = " and ".join(wording.form(part) for part in rng.sample(intent.leading, len(intent.leading)))
+            situations = " and ".join(
+                wording.form(part) for part in rng.sample(intent.leading, len(intent.leading))
+            )
             text = rng.choice(phrases["knowledge"]).format(
                 q=wording.noun_phrase(noun, intent.asked), s=situations
             )
@@ -105,7 +113,11 @@ def _alternative(rng: Random, wording: _Wording, intent: Intent, noun: str) -> s
     item = intent.reference
     assert item
     text = rng.choice(phrases["alternative"]).format(
-        ref=f"{item.brand} {item.line} {noun}", q=noun, brand=item.brand, line=item.line, price=f"{item.price:.2f}"
+        ref=f"{item.brand} {item.line} {noun}",
+        q=noun,
+        brand=item.brand,
+        line=item.line,
+        price=f"{item.price:.2f}",
     )
     if intent.asked:
         asked = " and ".join(wording.phrase(part) for part in intent.asked)

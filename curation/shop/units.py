@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-_FACTORS = {"cm": ("in", 1 / 2.54), "kg": ("lb", 1 / 0.45359237), "g": ("oz", 1 / 28.349523), "ml": ("fl oz", 1 / 29.5735)}
+_FACTORS = {
+    "cm": ("in", 1 / 2.54),
+    "kg": ("lb", 1 / 0.45359237),
+    "g": ("oz", 1 / 28.349523),
+    "ml": ("fl oz", 1 / 29.5735),
+}
 
 
 def imperial(text: str) -> str:
