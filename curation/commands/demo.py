@@ -10,6 +10,9 @@ import click
 from warehouse.console import db_option, json_option, print_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from curation.shop import ShopRow
     from warehouse.store import Store
 
 _TIERS = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1"
@@ -17,7 +20,7 @@ _OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <
 
 
 @click.command()
-@click.option("--pairs", type=click.IntRange(1, 20_000), required=True, help="Judged pairs to make.")
+@click.option("--pairs", type=click.IntRange(1, 2_000_000), required=True, help="Judged pairs to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same rows.")
 @click.option(
     "--out",
@@ -28,12 +31,27 @@ _OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <
 )
 @json_option
 def synthesize(pairs: int, seed: int, out: Path, as_json: bool) -> None:
-    """Make a small shop's judged pairs as CSV, each tier with its derivation."""
+    """Make a shop's judged pairs as CSV, each tier with its derivation."""
+    from collections import Counter
+
     from curation.shop import generate, write_csv
 
-    rows = list(generate(pairs, seed))
-    write_csv(rows, out)
-    print_summary({"pairs": len(rows), "queries": len({row.query for row in rows}), "out": str(out)}, as_json)
+    queries: set[str] = set()
+    intents: set[str] = set()
+    tiers: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+
+    def counted(rows: Iterator[ShopRow]) -> Iterator[ShopRow]:
+        for row in rows:
+            queries.add(row.query)
+            intents.add(row.intent)
+            tiers[row.label] += 1
+            kinds[row.kind] += 1
+            yield row
+
+    written = write_csv(counted(generate(pairs, seed)), out)
+    counts = {"pairs": written, "queries": len(queries), "intents": len(intents)}
+    print_summary(counts | {"tiers": tiers, "kinds": kinds, "out": str(out)}, as_json)
 
 
 @click.command()
@@ -54,14 +72,14 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
     folder = store.place.folder
     shop = folder / "demo-shop.csv"
     _run("synthesize", "--pairs", str(pairs), "--out", str(shop))
-    fields = ("query", "title", "description", "label", "item_id", "brand", "price")
-    mapping = [f"{field}={field}" for field in fields]
+    fields = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
+    mapping = [*(f"{field}={field}" for field in fields), "reason=derivation"]
     _run("ingest", "table", str(shop), "--tiers", _TIERS, "--map", *mapping, store=store)
     drawn = ("--n", str(n), "--max-tokens", str(max_tokens), "--temperature", "0.7")
     _run("sample", "--model", model, *drawn, store=store)
     _run("difficulty", store=store)
     _run("pairs", store=store)
-    share = str(max(pairs // 4, 10))
+    share = str(max(pairs // 4, 12))
     for role in ("eval", "calibration"):
         where = ("--where", _OTHER_ROLES.format(role))
         _run(

@@ -1,7 +1,8 @@
-"""A small shop that the project makes up itself: query–item pairs whose tier follows from stated attributes."""
+"""A shop that the project makes up itself: query–item pairs whose tier follows from stated attributes."""
 
 from __future__ import annotations
 
-from curation.shop.rows import KINDS, LABELS, MAX_PAIRS, ShopRow, generate, write_csv
+from curation.shop.matching import LABELS
+from curation.shop.rows import KINDS, MAX_PAIRS, ShopRow, generate, write_csv
 
 __all__ = ["KINDS", "LABELS", "MAX_PAIRS", "ShopRow", "generate", "write_csv"]

@@ -6,12 +6,14 @@ import csv
 import json
 import os
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, get_args
 
-from curation.shop.catalogue import build_catalogue
-from curation.shop.queries import draw_query
+from curation.shop.catalogue import catalogue
+from curation.shop.intents import draw_intent
+from curation.shop.matching import LABELS, Matcher
+from curation.shop.queries import Query, word_query
 from curation.shop.schema import Kind, Label
 
 if TYPE_CHECKING:
@@ -19,12 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation.shop.catalogue import Item
-    from curation.shop.queries import Query
+    from curation.shop.intents import Intent
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LABELS: tuple[Label, ...] = get_args(Label)
-MAX_PAIRS = 20_000
-"""Beyond this the wordings would run out of distinct queries."""
+MAX_PAIRS = 2_000_000
+"""What has been tried; texts and intents of a shop this large still do not repeat."""
 
 COLUMNS = (
     "query",
@@ -36,19 +37,21 @@ COLUMNS = (
     "attributes",
     "label",
     "kind",
+    "intent",
     "derivation",
 )
 
-_QUERY_SIZES = (6, 7, 8, 9, 10)
-_MOST_OF_ONE_TIER = 4
+_WORDINGS = 3
+_INTENTS_AT_A_TIME = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ShopRow:
     """A query, an item and the tier that follows from their attributes; the price is in euros."""
 
     query: str
     kind: Kind
+    intent: str
     item_id: str
     title: str
     description: str
@@ -62,7 +65,8 @@ class ShopRow:
 def generate(pairs: int, seed: int) -> Iterator[ShopRow]:
     """The first `pairs` rows of the shop of this seed: more pairs continue fewer.
 
-    Rows of one query follow each other. Every 40 rows hold one query of each kind and ten rows of each tier.
+    Rows of one query follow each other, one of each tier. Every 40 rows hold two queries of each kind. A hundred
+    intents are asked in turn, then again in other words, three times over; then come a hundred new ones.
 
     Raises:
         ValueError: `pairs` is negative or above `MAX_PAIRS`.
@@ -92,83 +96,60 @@ def write_csv(rows: Iterable[ShopRow], path: Path) -> int:
 
 
 def _cells(row: ShopRow) -> list[str]:
-    attributes = json.dumps(row.attributes, ensure_ascii=False)
-    cells = vars(row) | {"price": f"{row.price:.2f}", "attributes": attributes}
-    return [cells[column] for column in COLUMNS]
+    special = {"price": f"{row.price:.2f}", "attributes": json.dumps(row.attributes, ensure_ascii=False)}
+    return [special.get(column) or getattr(row, column) for column in COLUMNS]
 
 
 def _rows(rng: Random) -> Iterator[ShopRow]:
-    catalogue = build_catalogue(rng)
+    matcher = Matcher(catalogue())
+    named: set[str] = set()
     asked: set[str] = set()
     while True:
-        extra = [label for _ in _QUERY_SIZES for label in rng.sample(LABELS, len(LABELS))]
-        kinds = rng.sample(KINDS, len(KINDS))
-        for kind, size in zip(kinds, rng.sample(_QUERY_SIZES, len(_QUERY_SIZES)), strict=True):
-            spare = size - len(LABELS)
-            labels, extra = [*LABELS, *extra[:spare]], extra[spare:]
-            query, shelf = _answerable(rng, kind, catalogue, asked)
-            asked.add(query.text)
-            items = [
-                item for label in LABELS for item in _pick(rng, query, shelf[label], labels.count(label))
-            ]
-            rng.shuffle(items)
-            for item in items:
-                yield _row(query, item)
+        intents: list[Intent] = []
+        for _ in range(_INTENTS_AT_A_TIME // len(KINDS)):
+            for kind in rng.sample(KINDS, len(KINDS)):
+                intent, rows = _first_asked(rng, kind, matcher, named, asked)
+                intents.append(intent)
+                yield from rows
+        for _ in range(_WORDINGS - 1):
+            for intent in intents:
+                yield from _asked(rng, intent, matcher, asked)
+
+
+def _first_asked(
+    rng: Random, kind: Kind, matcher: Matcher, named: set[str], asked: set[str]
+) -> tuple[Intent, list[ShopRow]]:
+    """A new intent for which every tier has an item, and its first rows."""
+    while True:
+        intent = draw_intent(rng, kind, matcher.goods)
+        if intent.name not in named and (rows := _asked(rng, intent, matcher, asked)):
+            named.add(intent.name)
+            return intent, rows
+
+
+def _asked(rng: Random, intent: Intent, matcher: Matcher, asked: set[str]) -> list[ShopRow]:
+    """The rows of `intent` in words not used before, in random order; none if some tier has no item."""
+    query = word_query(rng, intent)
+    while query.text in asked:
+        query = word_query(rng, intent)
+    asked.add(query.text)
+    items = matcher.pick(rng, query)
+    return [_row(query, items[label]) for label in rng.sample(LABELS, len(LABELS))] if items else []
 
 
 def _row(query: Query, item: Item) -> ShopRow:
-    title, description = item.text()
+    title, description = item.text
+    label, derivation = query.judge(item)
     return ShopRow(
         query=query.text,
-        kind=query.kind,
+        kind=query.intent.kind,
+        intent=query.intent.name,
         item_id=item.item_id,
         title=title,
         description=description,
         brand=item.brand,
         price=item.price,
-        attributes=dict(item.attributes),
-        label=query.label(item),
-        derivation=query.derivation(item),
+        attributes=item.attributes,
+        label=label,
+        derivation=derivation,
     )
-
-
-def _answerable(
-    rng: Random, kind: Kind, catalogue: dict[str, list[Item]], asked: set[str]
-) -> tuple[Query, dict[Label, list[Item]]]:
-    """A new query for which every tier has items enough, and its items by tier."""
-    while True:
-        query = draw_query(rng, kind, catalogue)
-        if query.text in asked:
-            continue
-        shelf: dict[Label, list[Item]] = {label: [] for label in LABELS}
-        for items in catalogue.values():
-            if query.relation(items[0]) == "other":
-                shelf["Irrelevant"] += items
-            else:
-                for item in items:
-                    shelf[query.label(item)].append(item)
-        if all(len(items) >= _MOST_OF_ONE_TIER for items in shelf.values()):
-            return query, shelf
-
-
-def _pick(rng: Random, query: Query, items: list[Item], count: int) -> list[Item]:
-    """Distinct items, the hard cases first.
-
-    Half are of the category asked for, where the tier has such items. Items of other families are decoys that
-    share a value or a brand with the query, where the shop has such items.
-    """
-    if query.relation(items[0]) == "other":
-        decoys = [item for item in items if _echoes(query, item)]
-        return rng.sample(decoys if len(decoys) >= count else items, count)
-    same = [item for item in items if item.category is query.category]
-    groups = [same, [item for item in items if item.category is not query.category]]
-    for group in groups:
-        rng.shuffle(group)
-    rng.shuffle(groups)
-    alternating = (item for pair in zip_longest(*groups) for item in pair if item is not None)
-    return list(islice(alternating, count))
-
-
-def _echoes(query: Query, item: Item) -> bool:
-    values = {constraint.value for constraint in query.constraints}
-    return item.brand in values or not values.isdisjoint(item.attributes.values())

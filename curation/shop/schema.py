@@ -1,54 +1,78 @@
-"""The types the shop's data is written in: categories, attribute slots, constraints and needs."""
+"""The types the shop's data is read into: families of categories, attribute slots, constraints, needs.
+
+`data/*.toml` holds one table per family: its `complement`, `categories` (`names` in titles, `plurals` in queries,
+`price` range, `intros`), `needs` (constraints, situations, the fact between them), `questions` (constraints, verb
+phrases), and `slots`. In a slot's templates `{v}` is the item's value, `{o}` another one that is denied or sold
+elsewhere, `_` the noun. A value is a list of words for one thing, or a table with templates of its own; slots with a
+`unit` have numbers, and `limits` that queries set between them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Kind = Literal["plain", "negation", "alternative", "question", "knowledge"]
 Label = Literal["Excellent", "Related", "Mismatch", "Irrelevant"]
 Strength = Literal["must", "prefer"]
-Operator = Literal["=", "!=", "<", "<=", ">="]
+Operator = Literal["=", "!=", "<", ">"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Value:
-    """One value of a slot, with the words that shop and shoppers use for it.
+    """One value of a slot, and how shop and shoppers put it.
 
-    `says` are the description sentences, any one of which states the value. `adjective` is how a query asks
-    for it ("waterproof"), `absent` the noun that rules it out ("without leather"); empty where nobody would.
+    `words` can stand in templates of the slot, empty where the value is only stated by its own sentences. `says` are
+    sentences that state it, `brief` states it in a list, `ask` are forms of a query with `_` for the noun, empty
+    where nobody would ask; `verbs` say it of plural nouns.
     """
 
     name: str
+    words: tuple[str, ...]
     says: tuple[str, ...]
-    adjective: str
-    absent: str
+    brief: str
+    ask: tuple[str, ...]
+    verbs: tuple[str, ...]
 
 
-def value(name: str, *says: str, adj: str = "", no: str = "") -> Value:
-    """A `Value`, with its sentences as plain arguments."""
-    return Value(name, says, adj, no)
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that queries set on a number: none equals a value, so that strict and weak bounds agree."""
+
+    operator: Operator
+    values: tuple[str, ...]
+    ask: tuple[str, ...]
+    verbs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slot:
-    """An attribute that every item of a family has; one without sentences is stated in the title instead."""
+    """An attribute that every item of a family has; `title` says where it is stated."""
 
     name: str
+    title: bool
     values: tuple[Value, ...]
-    short: str = "{}"
+    limits: tuple[Limits, ...]
+    excluded: tuple[Value, ...]
+    excluded_forms: tuple[str, ...]
 
-    @property
-    def in_title(self) -> bool:
-        """Whether the title carries the value because no sentence does."""
-        return not any(each.says for each in self.values)
+    @cached_property
+    def asks(self) -> tuple[tuple[str, str], ...]:
+        """Every way to ask for one of the values, with `_` for the noun, and the value's name."""
+        return tuple(
+            (form.format(v=word), value.name)
+            for value in self.values
+            for word in value.words or ("",)
+            for form in value.ask
+        )
 
     def lookup(self, name: str) -> Value:
         """The value called `name`."""
         return next(each for each in self.values if each.name == name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """What a query asks of an item: `must` is hard, `prefer` is soft.
 
@@ -71,75 +95,61 @@ class Constraint:
             case "!=":
                 return actual != self.value
             case "<":
-                return _number(actual) < _number(self.value)
-            case "<=":
-                return _number(actual) <= _number(self.value)
-            case ">=":
-                return _number(actual) >= _number(self.value)
+                return number(actual) < number(self.value)
+            case ">":
+                return number(actual) > number(self.value)
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """The number that a value such as ``28 cm`` starts with."""
     return float(text.split(maxsplit=1)[0])
 
 
-def must(slot: str, operator: Operator, wanted: str) -> Constraint:
-    """A hard constraint: missing it makes the item a Mismatch."""
-    return Constraint("must", slot, operator, wanted)
-
-
-def prefer(slot: str, operator: Operator, wanted: str) -> Constraint:
-    """A soft constraint: missing it makes the item Related."""
-    return Constraint("prefer", slot, operator, wanted)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Need:
-    """A question, or a situation from which the needed attribute must be inferred.
+    """Phrases that stand for constraints: situations with the fact that links them, or verbs of a question."""
 
-    `texts` are wordings with a `{plural}` for the category. `fact` is what a shopper has to know to get from
-    the situation to the constraints; a question needs none.
-    """
-
-    texts: tuple[str, ...]
-    constraints: tuple[Constraint, ...]
+    constraints: tuple[tuple[str, Operator, str], ...]
+    phrases: tuple[str, ...]
     fact: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Category:
-    """A kind of product; `intros` open its descriptions and state no attribute."""
+    """A kind of product. `names[0]` stands in titles; `intros` open descriptions and state no attribute."""
 
-    name: str
-    plural: str
+    family: str
+    names: tuple[str, ...]
+    plurals: tuple[str, ...]
     price: tuple[float, float]
     intros: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """The name by which labels and attributes know it."""
+        return self.names[0]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """Categories that shoppers see side by side.
+    """Categories that stand in for each other (substitutes) and share slots.
 
-    The two `categories` stand in for each other (substitutes) and share the slots; the `complement` goes with
-    both and replaces neither. `taste` names the slot that a query only ever prefers. `impossible` pairs of
-    values never meet in one item, because no such product could exist.
+    The categories of the `complement` family go with these and replace none of them.
     """
 
     name: str
-    categories: tuple[Category, Category]
-    complement: Category
-    lines: tuple[str, ...]
+    complement: str
+    categories: tuple[Category, ...]
     slots: tuple[Slot, ...]
-    taste: str
+    needs: tuple[Need, ...]
     questions: tuple[Need, ...]
-    knowledge: tuple[Need, ...]
-    impossible: tuple[tuple[str, str], ...] = ()
 
     def slot(self, name: str) -> Slot:
         """The slot called `name`."""
         return next(each for each in self.slots if each.name == name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Brand:
     """A brand, its price rank from 1 (budget) to 4 (premium), and the families it sells in."""
 
