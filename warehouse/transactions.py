@@ -54,7 +54,8 @@ def storage_failures(failing: str) -> Iterator[None]:
         if type(error) is duckdb.Error or isinstance(
             error, (duckdb.OperationalError, duckdb.FatalException, duckdb.InternalException)
         ):
-            raise TierwiseError(f"{failing}: {first_line(error)}") from error
+            hint = "; raise TIERWISE_MEMORY" if isinstance(error, duckdb.OutOfMemoryException) else ""
+            raise TierwiseError(f"{failing}: {first_line(error)}{hint}") from error
         raise
 
 

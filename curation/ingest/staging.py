@@ -73,7 +73,7 @@ class Staging:
         # Ids are computed and written by a second thread while this one reads: neither holds the interpreter.
         self._second = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
-        self._connection = duckdb.connect()
+        self._connection = duckdb.connect(config={"temp_directory": str(directory), "memory_limit": "512MB"})
         for macro in MACROS:
             if macro.name == "netstring":
                 self._connection.execute(macro.ddl()[0])
