@@ -175,7 +175,8 @@ class DuckLake:
         listed = ", ".join((_NO_INLINING, *options))
         try:
             try:
-                connection.execute(f"ATTACH {sql_text(self.name)} AS {name} ({listed})")
+                with storage_failures(f"cannot open {self.name}"):
+                    connection.execute(f"ATTACH {sql_text(self.name)} AS {name} ({listed})")
             except duckdb.Error as error:
                 raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
             connection.execute(f"USE {name}")
