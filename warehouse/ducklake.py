@@ -50,7 +50,7 @@ class DuckLake:
         if not name.startswith(_POSTGRES):
             raise TierwiseError(
                 f"--db {PREFIX}… needs PostgreSQL for its catalog, as in '{_POSTGRES}dbname=tierwise host=db.example': "
-                "a DuckDB file lets one process in, and writers of a SQLite file lose each other's commits"
+                "a DuckDB file lets one process in, and writers of a SQLite file lose commits"
             )
         self.name = name
         self.folder = Path()

@@ -72,11 +72,8 @@ def test_a_wrong_password_and_a_wrong_database(server: Server, tmp_path: Path) -
     assert 'database "nowhere" does not exist' in message
 
 
-def test_a_reader_reads_and_a_stranger_does_not(server: Server, lake: Lake, tmp_path: Path) -> None:
-    import psycopg
-
-    database = lake.name.removeprefix(f"{PREFIX}dbname=").split()[0]
-    with psycopg.connect(server.conninfo(database), password=PASSWORD, autocommit=True) as session:
+def test_a_reader_reads_and_a_stranger_does_not(lake: Lake, tmp_path: Path) -> None:
+    with lake.catalog() as session:
         for role in ("reader", "stranger"):
             session.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
         session.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
