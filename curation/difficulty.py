@@ -13,7 +13,7 @@ from curation.grades import CURRENT_GRADES
 from curation.grading import GRADER_VERSION
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
-from warehouse.parts import insert_new
+from warehouse.parts import replace_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,15 +42,21 @@ def update_difficulty(store: Store) -> dict[str, Any]:
         connection.execute(
             f"""
             CREATE TEMP TABLE measured AS
-                SELECT {sql_content_id("difficulty", "pair_id", "configuration_id", "NULL")} AS difficulty_id,
-                    solved.*, NULL::INTEGER AS step, c / n AS pass_1, pass_at_k(n, c, n) AS pass_n,
-                    difficulty_band(n, c) AS band, '{GRADER_VERSION}' AS grader_version, $run::UUID AS run_id,
-                    p.* EXCLUDE (n, c)
-                FROM solved JOIN posteriors p USING (n, c)
+            SELECT {sql_content_id("difficulty", "pair_id", "configuration_id", "NULL")} AS difficulty_id,
+                solved.*, NULL::INTEGER AS step, c / n AS pass_1, pass_at_k(n, c, n) AS pass_n,
+                difficulty_band(n, c) AS band, '{GRADER_VERSION}' AS grader_version, $run::UUID AS run_id,
+                p.* EXCLUDE (n, c)
+            FROM solved JOIN posteriors p USING (n, c)
             """,
             {"run": run.run_id},
         )
-        removed, changed, added = _replace_outdated(connection)
+        changes = replace_rows(
+            connection,
+            "difficulty",
+            "measured",
+            compared=("n", "c", "unparsable", "gold_tier", "grader_version"),
+            among="step IS NULL",
+        )
         newest = connection.execute(
             "SELECT CAST(configuration_id AS VARCHAR), count(*), avg(pass_1), avg(pass_n), max(n) FROM difficulty "
             "WHERE step IS NULL AND configuration_id = (SELECT configuration_id FROM newest_configuration) GROUP BY 1"
@@ -60,11 +66,7 @@ def update_difficulty(store: Store) -> dict[str, Any]:
                 "SELECT band, count(*) FROM pair_overview WHERE band IS NOT NULL GROUP BY band"
             ).fetchall()
         )
-        run.summary = {
-            "new": added - changed,
-            "changed": changed,
-            "removed": removed,
-        }
+        run.summary = {**changes}
         if newest:
             run.summary |= {
                 "configuration": newest[0],
@@ -74,23 +76,6 @@ def update_difficulty(store: Store) -> dict[str, Any]:
                 "bands": {band: bands.get(band, 0) for band in BANDS},
             }
     return run.summary
-
-
-def _replace_outdated(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
-    """Bring ``difficulty`` up to ``measured``; return the rows that are gone, of other content, and inserted."""
-    # In steps, as DuckLake has no MERGE with several actions.
-    removed = connection.execute(
-        "DELETE FROM difficulty WHERE step IS NULL AND difficulty_id NOT IN (SELECT difficulty_id FROM measured)"
-    ).fetchall()[0][0]
-    changed = connection.execute(
-        """
-        DELETE FROM difficulty WHERE difficulty_id IN (
-            SELECT difficulty_id FROM difficulty d JOIN measured m USING (difficulty_id)
-            WHERE (d.n, d.c, d.unparsable, d.gold_tier, d.grader_version)
-                IS DISTINCT FROM (m.n, m.c, m.unparsable, m.gold_tier, m.grader_version))
-        """
-    ).fetchall()[0][0]
-    return removed, changed, insert_new(connection, "difficulty", "SELECT * FROM measured")
 
 
 def _save_posteriors(connection: duckdb.DuckDBPyConnection) -> None:

@@ -50,7 +50,7 @@ class DuckLake:
         if not name.startswith(_POSTGRES):
             raise TierwiseError(
                 f"--db {PREFIX}… needs PostgreSQL for its catalog, as in '{_POSTGRES}dbname=tierwise host=db.example': "
-                "a DuckDB file lets one process in, and writers of a SQLite file lose each other's commits"
+                "a DuckDB file lets one process in, and writers of a SQLite file lose commits"
             )
         self.name = name
         self.folder = Path()
@@ -183,7 +183,8 @@ class DuckLake:
         listed = ", ".join((_NO_INLINING, *options))
         try:
             try:
-                connection.execute(f"ATTACH {sql_text(self.name)} AS {name} ({listed})")
+                with storage_failures(f"cannot open {self.name}"):
+                    connection.execute(f"ATTACH {sql_text(self.name)} AS {name} ({listed})")
             except duckdb.Error as error:
                 raise TierwiseError(f"cannot open {self.name}: {first_line(error)}") from error
             connection.execute(f"USE {name}")

@@ -191,6 +191,44 @@ def insert_new(
     return int(row[0])
 
 
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    fresh: str,
+    *,
+    compared: Sequence[str],
+    among: str,
+    parameters: Mapping[str, Any] | None = None,
+) -> dict[str, int]:
+    """Let `table` hold the rows of `fresh` in place of those that meet the condition `among`.
+
+    A row that differs in none of the columns `compared` stays as it is, with the run that wrote it.
+
+    Args:
+        connection: In a transaction.
+        table: A table with one key column.
+        fresh: Table or view with the same columns.
+        compared: Columns that make a row another one.
+        among: SQL condition over `table`.
+        parameters: Of `among`.
+
+    Returns:
+        Rows ``new``, ``changed`` and ``removed``.
+    """
+    (key,) = TABLE_BY_NAME[table].key
+    old, new = (f"({', '.join(f'{side}.{name}' for name in compared)})" for side in ("old", "new"))
+    # In steps, as DuckLake has no MERGE with several actions.
+    removed = connection.execute(
+        f"DELETE FROM {table} WHERE {among} AND {key} NOT IN (SELECT {key} FROM {fresh})", parameters or {}
+    ).fetchall()[0][0]
+    changed = connection.execute(
+        f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} AS old JOIN {fresh} AS new USING ({key}) "
+        f"WHERE {old} IS DISTINCT FROM {new})"
+    ).fetchall()[0][0]
+    added = insert_new(connection, table, f"SELECT * FROM {fresh}")
+    return {"new": added - changed, "changed": changed, "removed": removed}
+
+
 def arrow_schema(table: Table) -> pa.Schema:
     """Arrow schema of a part of `table`; ids and JSON travel as text."""
     import pyarrow as pa

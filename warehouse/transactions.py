@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from warehouse.errors import TierwiseError
+
+# As libpq writes it: quoted, with backslashes inside, or up to the next blank.
+_PASSWORD = re.compile(r"password\s*=\s*('(\\.|[^'])*'|[^\s\"]+)")
+# Behind the statement that it refused, which may be long.
+_POSTGRES = re.compile(r'": ((?:ERROR|FATAL): .+)')
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +66,11 @@ def storage_failures(failing: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """First line of a DuckDB message that says something."""
+    """First line of a DuckDB message that says something, and what PostgreSQL said, if it did.
+
+    Without the password that a secret of DuckDB's may have brought into it.
+    """
     lines = (line.strip() for line in str(error).splitlines())
-    return next((line for line in lines if line and not line.startswith("LINE ")), type(error).__name__)
+    said = next((line for line in lines if line and not line.startswith("LINE ")), type(error).__name__)
+    behind = [found for found in _POSTGRES.findall(str(error)) if found not in said]
+    return _PASSWORD.sub("password=…", " ".join([said, *behind[-1:]]))

@@ -75,23 +75,22 @@ def session(conninfo: str, shown: str) -> Iterator[psycopg.Connection]:
     """A session of our own at the database, without transactions.
 
     Raises:
-        StoreHeldError: The database cannot be reached.
+        StoreHeldError: The database cannot be reached, or does not let this user in.
     """
     import psycopg
 
     try:
-        opened = psycopg.connect(conninfo, autocommit=True)
-    except psycopg.OperationalError as error:
+        with psycopg.connect(conninfo, autocommit=True) as opened:
+            for name, value in _SETTINGS.items():
+                opened.execute(
+                    "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s", (value, name)
+                )
+            yield opened
+    except psycopg.Error as error:
         said = " ".join(str(error).split())[:300]
         raise StoreHeldError(
-            f"cannot reach the catalog of {shown}: {said}; see that PostgreSQL is up and takes this user"
+            f"cannot use the catalog of {shown}: {said}; see that PostgreSQL is up and lets this user in"
         ) from None
-    with opened:
-        for name, value in _SETTINGS.items():
-            opened.execute(
-                "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s", (value, name)
-            )
-        yield opened
 
 
 def take_turn(opened: psycopg.Connection, name: str, wait: float) -> None:

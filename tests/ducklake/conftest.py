@@ -21,6 +21,8 @@ from tests.warehouse.support import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import psycopg
+
 # Extensions come as packages for this version of DuckDB only, so it stands apart from the one installed.
 DUCKDB = Path(sys.prefix) / "duckdb-1.5.5"
 PASSWORD = f"sesame-{secrets.token_hex(8)}"
@@ -71,6 +73,13 @@ class Lake:
         done = self.run("-m", *arguments, **env)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def catalog(self) -> psycopg.Connection:
+        """A session at the catalog's database, as an administrator has one."""
+        import psycopg
+
+        conninfo = self.name.removeprefix("ducklake:postgres:")
+        return psycopg.connect(conninfo, password=PASSWORD, autocommit=True, application_name="psql")
 
     @contextmanager
     def shell(self) -> Iterator[Shell]:

@@ -12,6 +12,7 @@ from tests.ducklake.conftest import PASSWORD
 from tests.warehouse.support import cli, one_line_error
 from warehouse.errors import TierwiseError
 from warehouse.store import Store
+from warehouse.transactions import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +56,8 @@ def test_a_catalog_that_is_down(tmp_path: Path) -> None:
         message = one_line_error(
             cli(*command, "--db", name, PGPASSWORD="hunter2", TIERWISE_STATE=str(tmp_path))
         )
-        assert message.startswith(f"cannot reach the catalog of {name}: ")
-        assert message.endswith("see that PostgreSQL is up and takes this user")
+        assert message.startswith(f"cannot use the catalog of {name}: ")
+        assert message.endswith("see that PostgreSQL is up and lets this user in")
         assert "No such file or directory" in message
         assert "hunter2" not in message
 
@@ -69,6 +70,29 @@ def test_a_wrong_password_and_a_wrong_database(server: Server, tmp_path: Path) -
     other = f"{PREFIX}{server.conninfo('nowhere')}"
     message = one_line_error(lake.run("-m", "warehouse", "status", TIERWISE_DB=other))
     assert 'database "nowhere" does not exist' in message
+
+
+def test_a_reader_reads_and_a_stranger_does_not(lake: Lake, tmp_path: Path) -> None:
+    with lake.catalog() as session:
+        for role in ("reader", "stranger"):
+            session.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+        session.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    reader, stranger = (lake.name.replace("user=tierwise", f"user={role}") for role in ("reader", "stranger"))
+    assert "schema version  2" in lake.command("warehouse", "status", TIERWISE_DB=reader)
+    message = one_line_error(lake.run("-m", "warehouse", "status", TIERWISE_DB=stranger))
+    assert message.startswith(f"cannot use the catalog of {stranger}: permission denied for table ducklake_")
+    judged = tmp_path / "judged.csv"
+    judged.write_text("q,t,l\nshoe,Shoe,4\n")
+    ingest = ("-m", "curation", "ingest", "table", judged, "--map", "query=q", "title=t", "label=l")
+    message = one_line_error(lake.run(*ingest, TIERWISE_DB=reader))
+    assert message.startswith(f"cannot write {reader}, which is as it was before: ")
+    assert "permission denied" in message
+
+
+def test_a_password_from_elsewhere_is_not_repeated() -> None:
+    for written in (r"password='a \'b' dbname=x", "password=a dbname=x", "password = a dbname=x"):
+        told = first_line(Exception(f'Unable to connect to Postgres at "host=h {written}": no'))
+        assert told == 'Unable to connect to Postgres at "host=h password=… dbname=x": no'
 
 
 def test_where_the_parquet_files_go(server: Server, tmp_path: Path) -> None:
@@ -143,7 +167,7 @@ def test_the_catalog_goes_away_during_a_long_run(server: Server, lake: Lake) -> 
         finally:
             server.start()
     assert (run.returncode, errors) == (0, "")
-    assert printed.startswith(f"False\ncannot reach the catalog of {lake.name}: ")
+    assert printed.startswith(f"False\ncannot use the catalog of {lake.name}: ")
     # What waited is merged by the next command that writes.
     assert lake.rows("SELECT text FROM queries") == [["a"]]
     lake.command("warehouse", "init")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.warehouse.support import KILLED
+from tests.warehouse.support import KILLED, ROOT, one_line_error
 
 if TYPE_CHECKING:
     import subprocess
@@ -116,6 +117,15 @@ def test_who_holds_the_turn_is_named_and_readers_do_not_wait(lake: Lake) -> None
     # PostgreSQL sees its end and frees the turn; what it had not committed is not there.
     lake.command("warehouse", "init")
     assert lake.rows("SELECT count(*) FROM runs") == [[0]]
+
+
+def test_the_documented_lock_is_the_turn(lake: Lake) -> None:
+    document = (ROOT / "docs" / "shared-store.md").read_text(encoding="utf-8")
+    (statement,) = re.findall(r"SELECT pg_advisory_lock\(-?\d+\);", document)
+    with lake.catalog() as session:
+        session.execute(statement)
+        message = one_line_error(lake.run("-m", "warehouse", "init", TIERWISE_LOCK_SECONDS="0"))
+    assert message.startswith(f"{lake.name} is held by psql and was not free within 0 s")
 
 
 def test_one_process_at_a_time_does_what_is_exclusive(lake: Lake) -> None:
