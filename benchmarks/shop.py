@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.shop [--pairs 20000] [--seed 7]``
 
-Learners are scored by five folds whose predictions are pooled; no intent (nor, where a row says so, only no query) stands
-on both sides of a fold. The six overlap features are the shares of the query's words in the title, in the description and
-in either, the Jaccard index of query and title, and the lengths of both in words.
+Learners are scored by five folds whose predictions are pooled; no intent stands on both sides of a fold (where a row
+says so, no query). The six overlap features are the shares of the query's words in the title, in the description and in
+either, the Jaccard index of query and title, and the lengths of both in words.
 """
 
 from __future__ import annotations
