@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from curation.shop.intents import Intent
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-MAX_PAIRS = 2_000_000
-"""What has been tried; texts and intents of a shop this large still do not repeat."""
+MAX_PAIRS = 1_000_000
+"""What has been tried: there are new intents and wordings for this many."""
 
 COLUMNS = (
     "query",

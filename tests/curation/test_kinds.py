@@ -35,7 +35,8 @@ def kinds(queries: Iterable[str], locale: str = "us") -> list[str]:
         ("question", "what tv size for a small room|is this lamp dimmable|I have gas, which wok do I need|"
                      "can I use it outside? grey|what's the best drill|who makes quiet fans"),
         ("knowledge", "luggage for a week in Rome|lamp for reading in bed|looking for boots for a muddy festival|"
-                      "socks for people who stand all day|tent for heavy rain|shampoo for sensitive scalp|gifts for grandma|shoes for a marathon|pillow to relieve neck pain|"
+                      "socks for people who stand all day|tent for heavy rain|"
+                      "shampoo for sensitive scalp|gifts for grandma|shoes for a marathon|pillow to relieve neck pain|"
                       "jacket for rainy autumn days|soap good for eczema|lamp that helps me sleep"),
         ("plain", "looking for camping chairs|sleeve for a 15 inch laptop|pan for induction|shoes for running|"
                   "chanel no 5|stainless steel wok|wireless mouse|seamless bra|non-stick pan|hands-free kit|can opener|"

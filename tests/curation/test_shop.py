@@ -52,7 +52,7 @@ ECHO = re.compile(
 DENIAL = re.compile(
     r"(, not |\b(No|no) |\bNot (a |meant for )?|\bnot (a |for |with )?|instead of (a )?|rather than (a )?|free of |"
     r"in place of |Where others use |other versions are |without (a )?|Without (a )?|"
-    r"; (the wide fit weighs|the double weighs|with its box|also sold with|our other weight does so to))"
+    r"; (the wide fit weighs|the other (length|width) weighs|also sold with|our other weight does so to))"
     r".*?(?=[,;:.]|$| but | here)"
 )
 
