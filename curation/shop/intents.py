@@ -57,9 +57,14 @@ class Intent:
         return tuple(constraint for part in parts for constraint in part.constraints)
 
     @cached_property
+    def combination(self) -> str:
+        """Category and constraints: the same for all wordings, orders and kinds, in every seed."""
+        return f"{self.category.name}; {'; '.join(sorted(map(str, self.constraints)))}"
+
+    @property
     def name(self) -> str:
-        """Kind, category and constraints: the same for all wordings and orders, in every seed."""
-        return f"{self.kind}: {self.category.name}; {'; '.join(sorted(map(str, self.constraints)))}"
+        """Kind and combination."""
+        return f"{self.kind}: {self.combination}"
 
 
 def draw_intent(rng: Random, kind: Kind, catalogue: Catalogue) -> Intent:

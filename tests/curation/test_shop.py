@@ -190,6 +190,8 @@ def test_each_intent_has_three_wordings(rows: list[ShopRow]) -> None:
         wordings[row.intent].add(row.query)
     assert len(wordings) == 200
     assert {len(queries) for queries in wordings.values()} == {3}
+    # No combination of attributes comes back under another kind.
+    assert len({intent.partition(": ")[2] for intent in wordings}) == 200
 
 
 def test_texts_state_every_attribute_and_no_other(rows: list[ShopRow]) -> None:
