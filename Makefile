@@ -30,6 +30,7 @@ lint: .venv/installed
 bench: .venv/installed
 	$(V)/python -m benchmarks.startup
 	$(V)/python -m benchmarks.sampling
+	$(V)/python -m benchmarks.shop
 
 docs: .venv/installed
 	$(V)/python -m docs.generate
