@@ -41,6 +41,7 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.sampling
 	$(V)/python -m benchmarks.duplicates
 	$(V)/python -m benchmarks.label_noise
+	$(V)/python -m benchmarks.shop
 
 docs: .venv/installed
 	$(V)/python -m docs.generate

@@ -32,17 +32,21 @@ _ENGLISH: tuple[tuple[str, str], ...] = (
         r"|\b(gluten|wheat|sugar|dairy|lactose|fat|nut|soy|alcohol|caffeine|fragrance|perfume|scent|paraben|sul(f|ph)ate"
         r"|silicone|oil|bpa|pvc|latex|leather|nickel|lead|chemical|gmo)[ -]free\b",
     ),
-    # A need is named, and what meets it has to be known.
+    # A need is named, and what meets it has to be known. A size ("for a 15 inch laptop") needs no knowledge.
     (
         "knowledge",
         r"\b((suitable|good|safe|recommended|best) for|gifts? for|to (prevent|relieve|treat|reduce|remove|help)"
-        r"|that (help|let|keep|stop|prevent|relieve)s?|prone to|for (people|someone|those)|for an?|after an?)\b"
-        r"|\bfor .*\b(allerg\w+|sensitive|arthritis|pregnan\w+|pain|beginners?|toddlers?|seniors?|summer|winter"
-        r"|(hot|cold|rainy|wet) \w+|weather|camping|hiking|travel|trips?|training|flights?|weddings?|interviews?"
-        r"|induction)\b",
+        r"|that (help|let|keep|stop|prevent|relieve)s?|prone to|for (people|someone|those))\b"
+        r"|\b(for|after) an? [^\d\s]|\bfor .*\b(who|whom|whose|where)\b"
+        r"|\bfor \w+ing (a|an|the|my|in|on|at|from|with|before|after|under|into|while|to)\b"
+        r"|\bfor .*\b(allerg\w+|sensitive|arthritis|pregnan\w+|pain|beginners?|toddlers?|seniors?|sleepers?|summer"
+        r"|winter|(hot|cold|dry|rainy|wet) \w+|weather|rain|heat|frost|snow|camping|hiking|travel|luggage|trips?"
+        r"|training|flights?|weddings?|interviews?)\b",
     ),
 )
 _RULES = {"en": _ENGLISH}
+# How a query opens says nothing of its kind, and "looking for" would pass as a purpose.
+_OPENING = r"^\s*((i'?m|i am) )?(looking|searching|shopping) for "
 # Data sets name English-speaking markets by country.
 _LANGUAGES = dict.fromkeys(("us", "uk", "gb", "ca", "au", "en"), "en")
 
@@ -52,6 +56,7 @@ def sql_query_kind(text: str, locale: str) -> str:
 
     Of a locale such as ``en-US`` or ``en_US`` the first part counts.
     """
+    text = f"regexp_replace({text}, {sql_text(_OPENING)}, '', 'i')"
     market = f"lower(regexp_extract({locale}, '^[A-Za-z]*'))"
     branches = []
     for language, rules in _RULES.items():

@@ -20,7 +20,7 @@ _OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <
 
 
 @click.command()
-@click.option("--pairs", type=click.IntRange(1, 2_000_000), required=True, help="Judged pairs to make.")
+@click.option("--pairs", type=click.IntRange(1, 1_000_000), required=True, help="Judged pairs to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same rows.")
 @click.option(
     "--out",

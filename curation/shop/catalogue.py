@@ -14,7 +14,7 @@ from curation.shop.load import shop_data
 from curation.shop.texts import item_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from curation.shop.schema import Brand, Category, Constraint, Family
 

@@ -57,9 +57,14 @@ class Intent:
         return tuple(constraint for part in parts for constraint in part.constraints)
 
     @cached_property
+    def combination(self) -> str:
+        """Category and constraints: the same for all wordings, orders and kinds, in every seed."""
+        return f"{self.category.name}; {'; '.join(sorted(map(str, self.constraints)))}"
+
+    @property
     def name(self) -> str:
-        """Kind, category and constraints: the same for all wordings and orders, in every seed."""
-        return f"{self.kind}: {self.category.name}; {'; '.join(sorted(map(str, self.constraints)))}"
+        """Kind and combination."""
+        return f"{self.kind}: {self.combination}"
 
 
 def draw_intent(rng: Random, kind: Kind, catalogue: Catalogue) -> Intent:
@@ -78,7 +83,7 @@ def draw_intent(rng: Random, kind: Kind, catalogue: Catalogue) -> Intent:
         case "alternative":
             reference = rng.choice(catalogue.shelves[category].items)
             leading = (_cheaper(reference),)
-            asked = _asked(rng, family, category, rng.choice((0, 1, 1, 2)), {"brand", "price"})
+            asked = _liked(rng, reference, rng.choice((0, 1, 1, 2)))
         case "question":
             leading = _asked(rng, family, category, rng.choice((1, 2)), set(), verbs=True)
             if rng.random() < _SPECIAL_QUESTIONS:
@@ -141,6 +146,16 @@ def _excluded(rng: Random, slot: Slot) -> Part:
     value = rng.choice(slot.excluded)
     constraint = Constraint("must", slot.name, "!=", value.name)
     return Part((constraint,), slot.excluded_forms, value.words or (value.name,))
+
+
+def _liked(rng: Random, reference: Item, count: int) -> tuple[Part, ...]:
+    """Parts for values of the item that an alternative is to share."""
+    values = [(slot, slot.lookup(reference.values[slot.name])) for slot in reference.family.slots]
+    named = [(slot, value) for slot, value in values if value.ask]
+    return tuple(
+        Part((Constraint("must", slot.name, "=", value.name),), value.ask, value.words or ("",))
+        for slot, value in rng.sample(named, min(count, len(named)))
+    )
 
 
 def _cheaper(reference: Item) -> Part:

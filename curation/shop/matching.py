@@ -51,7 +51,7 @@ class Matcher:
         for label, found in overlaps.items():
             aim = self._corrected(target, query, label)
             if aim not in found:
-                aim = min(found, key=lambda overlap: _distance(overlap, aim))  # noqa: B023
+                aim = min(found, key=lambda overlap: _distance(overlap, aim))
             shared[label] = aim
             sets = found[aim]
             shelf, chosen = sets[0] if rng.random() < 0.5 else rng.choice(sets)

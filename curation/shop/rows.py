@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from curation.shop.intents import Intent
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-MAX_PAIRS = 2_000_000
-"""What has been tried; texts and intents of a shop this large still do not repeat."""
+MAX_PAIRS = 1_000_000
+"""What has been tried: there are new intents and wordings for this many."""
 
 COLUMNS = (
     "query",
@@ -102,13 +102,13 @@ def _cells(row: ShopRow) -> list[str]:
 
 def _rows(rng: Random) -> Iterator[ShopRow]:
     matcher = Matcher(catalogue())
-    named: set[str] = set()
+    combined: set[str] = set()
     asked: set[str] = set()
     while True:
         intents: list[Intent] = []
         for _ in range(_INTENTS_AT_A_TIME // len(KINDS)):
             for kind in rng.sample(KINDS, len(KINDS)):
-                intent, rows = _first_asked(rng, kind, matcher, named, asked)
+                intent, rows = _first_asked(rng, kind, matcher, combined, asked)
                 intents.append(intent)
                 yield from rows
         for _ in range(_WORDINGS - 1):
@@ -117,13 +117,13 @@ def _rows(rng: Random) -> Iterator[ShopRow]:
 
 
 def _first_asked(
-    rng: Random, kind: Kind, matcher: Matcher, named: set[str], asked: set[str]
+    rng: Random, kind: Kind, matcher: Matcher, combined: set[str], asked: set[str]
 ) -> tuple[Intent, list[ShopRow]]:
-    """A new intent for which every tier has an item, and its first rows."""
+    """An intent with a new combination, of any kind, for which every tier has an item, and its first rows."""
     while True:
         intent = draw_intent(rng, kind, matcher.goods)
-        if intent.name not in named and (rows := _asked(rng, intent, matcher, asked)):
-            named.add(intent.name)
+        if intent.combination not in combined and (rows := _asked(rng, intent, matcher, asked)):
+            combined.add(intent.combination)
             return intent, rows
 
 

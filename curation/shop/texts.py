@@ -11,7 +11,7 @@ from curation.shop.units import imperial
 
 if TYPE_CHECKING:
     from curation.shop.catalogue import Item
-    from curation.shop.schema import Slot, Value
+    from curation.shop.schema import Value
 
 _STYLES = ("prose", "list", "markup", "terse", "empty")
 _STYLE_WEIGHTS = (42, 22, 16, 12, 8)

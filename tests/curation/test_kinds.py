@@ -34,9 +34,12 @@ def kinds(queries: Iterable[str], locale: str = "us") -> list[str]:
                         "boots like ugg but cheaper|headphones from another brand|airpods alternatives"),
         ("question", "what tv size for a small room|is this lamp dimmable|I have gas, which wok do I need|"
                      "can I use it outside? grey|what's the best drill|who makes quiet fans"),
-        ("knowledge", "shampoo for sensitive scalp|gifts for grandma|shoes for a marathon|pillow to relieve neck pain|"
+        ("knowledge", "luggage for a week in Rome|lamp for reading in bed|looking for boots for a muddy festival|"
+                      "socks for people who stand all day|tent for heavy rain|"
+                      "shampoo for sensitive scalp|gifts for grandma|shoes for a marathon|pillow to relieve neck pain|"
                       "jacket for rainy autumn days|soap good for eczema|lamp that helps me sleep"),
-        ("plain", "chanel no 5|stainless steel wok|wireless mouse|seamless bra|non-stick pan|hands-free kit|can opener|"
+        ("plain", "looking for camping chairs|sleeve for a 15 inch laptop|pan for induction|shoes for running|"
+                  "chanel no 5|stainless steel wok|wireless mouse|seamless bra|non-stick pan|hands-free kit|can opener|"
                   "dr who lanyard|will smith dvd|bike for children|flea control for dogs|air filter"),
     ],
 )  # fmt: skip
@@ -67,6 +70,5 @@ def test_most_queries_of_the_shop_get_their_kind() -> None:
     right = {kind: found[kind, kind] / sum(n for (k, _), n in found.items() if k == kind) for kind in KINDS}
     assert min(right[kind] for kind in ("negation", "alternative", "question")) > 0.95
     # Many needs are worded like plain queries; no rule of ours should know the shop's.
-    assert right["plain"] > 0.8
-    assert right["knowledge"] > 0.4
-    assert not found["plain", "knowledge"]
+    assert right["plain"] > 0.98
+    assert right["knowledge"] > 0.65
