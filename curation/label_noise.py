@@ -20,6 +20,7 @@ from curation.ingest.rejects import add_rejects, rejects_table
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
+from warehouse.parts import replace_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +92,15 @@ def update_label_scores(store: Store, predicted: Predicted) -> dict[str, Any]:
     key = {"scorer": predicted.scorer, "configuration": predicted.configuration_id}
     with store.write(run) as connection:
         connection.register("scored", _scored(predicted, scores))
-        actions = [row[0] for row in connection.execute(_REPLACE, {**key, "run": run.run_id}).fetchall()]
+        connection.execute(_FRESH, {**key, "run": run.run_id})
+        changes = replace_rows(
+            connection,
+            "label_scores",
+            "fresh_scores",
+            compared=("tier_probs", "suspect"),
+            among="scorer = $scorer AND configuration_id IS NOT DISTINCT FROM $configuration::UUID",
+            parameters=key,
+        )
         suspects = predicted.gold.tiers[scores.suspect].tolist()
         run.summary = {
             "scorer": predicted.scorer,
@@ -99,9 +108,7 @@ def update_label_scores(store: Store, predicted: Predicted) -> dict[str, Any]:
             "pairs": len(predicted.gold.tiers),
             "suspects": len(suspects),
             "suspects_by_tier": {str(tier): suspects.count(tier) for tier in TIERS},
-            "new": actions.count("INSERT"),
-            "changed": actions.count("UPDATE"),
-            "removed": actions.count("DELETE"),
+            **changes,
         }
         if predicted.file is not None:
             connection.register("unusable", rejects_table(predicted.file, predicted.rejects))
@@ -128,20 +135,13 @@ def _scored(predicted: Predicted, scores: LabelScores) -> pa.Table:
     )
 
 
-_REPLACE = f"""
-    MERGE INTO label_scores USING (
-        SELECT {sql_content_id("label score", "pair_id", "judgment_id", "$scorer", "$configuration::UUID")}
-                AS label_score_id,
-            * REPLACE (CAST(pair_id AS UUID) AS pair_id, CAST(judgment_id AS UUID) AS judgment_id),
-            $scorer AS scorer, $configuration::UUID AS configuration_id, $run::UUID AS run_id
-        FROM scored
-    ) AS new ON label_scores.label_score_id = new.label_score_id
-    WHEN MATCHED AND (label_scores.tier_probs, label_scores.suspect) IS DISTINCT FROM (new.tier_probs, new.suspect)
-        THEN UPDATE BY NAME
-    WHEN NOT MATCHED BY TARGET THEN INSERT BY NAME
-    WHEN NOT MATCHED BY SOURCE AND label_scores.scorer = $scorer
-        AND label_scores.configuration_id IS NOT DISTINCT FROM $configuration::UUID THEN DELETE
-    RETURNING merge_action
+_FRESH = f"""
+    CREATE TEMP TABLE fresh_scores AS
+    SELECT {sql_content_id("label score", "pair_id", "judgment_id", "$scorer", "$configuration::UUID")}
+            AS label_score_id,
+        * REPLACE (CAST(pair_id AS UUID) AS pair_id, CAST(judgment_id AS UUID) AS judgment_id),
+        $scorer AS scorer, $configuration::UUID AS configuration_id, $run::UUID AS run_id
+    FROM scored
 """
 
 _WORST_COLUMNS = (

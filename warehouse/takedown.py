@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
+from warehouse.parts import insert_new
 from warehouse.tombstones import remove_texts
 
 if TYPE_CHECKING:
@@ -47,16 +48,17 @@ def take_down(store: Store, items: Sequence[str], reason: str, *, dry_run: bool 
         with store.write(run) as connection:
             found = {item: _find(connection, item) for item in items}
             known = sorted({item_id for item_ids in found.values() for item_id in item_ids})
-            new = connection.execute(
-                "INSERT INTO tombstones BY NAME SELECT item_id, $reason AS reason, $now::TIMESTAMP AS taken_down_at, "
-                "$run::UUID AS run_id FROM (SELECT unnest($items)::UUID AS item_id) ANTI JOIN tombstones "
-                "USING (item_id) RETURNING 1",
+            new = insert_new(
+                connection,
+                "tombstones",
+                "SELECT unnest($items)::UUID AS item_id, $reason AS reason, $now::TIMESTAMP AS taken_down_at, "
+                "$run::UUID AS run_id",
                 {"reason": reason, "now": utc_now(), "run": run.run_id, "items": known},
-            ).fetchall()
+            )
             rejects = _clear_rejects(connection, known)
             run.summary = {
                 "items": len(known),
-                "tombstones_new": len(new),
+                "tombstones_new": new,
                 "texts_removed": {**remove_texts(connection), "rejects": rejects},
                 "splits_no_longer_whole": _splits_of(connection, known),
             }
@@ -98,17 +100,15 @@ def _find(connection: duckdb.DuckDBPyConnection, item: str) -> list[str]:
 def _clear_rejects(connection: duckdb.DuckDBPyConnection, items: list[str]) -> int:
     """Empty the rejected rows that speak of `items`: those that hold a title of theirs, or their source's id."""
     # A rejected row is JSON of its cells.
-    return len(
-        connection.execute(
-            """
-            UPDATE rejects SET raw = '' WHERE raw <> '' AND EXISTS (
-                SELECT 1 FROM item_versions v WHERE v.item_id IN (SELECT unnest($items)::UUID)
-                AND (contains(raw, to_json(v.title)) OR contains(raw, to_json(v.source_item_id))))
-            RETURNING 1
-            """,
-            {"items": items},
-        ).fetchall()
-    )
+    row = connection.execute(
+        """
+        UPDATE rejects SET raw = '' WHERE raw <> '' AND reject_id IN (
+            SELECT reject_id FROM rejects, (SELECT DISTINCT to_json(unnest([title, source_item_id])) AS cell
+                FROM item_versions WHERE item_id IN (SELECT unnest($items)::UUID)) WHERE contains(raw, cell))
+        """,
+        {"items": items},
+    ).fetchall()[0]
+    return int(row[0])
 
 
 def _splits_of(connection: duckdb.DuckDBPyConnection, items: list[str]) -> list[str]:
