@@ -145,9 +145,13 @@ class DuckLake:
     def forget(self) -> None:
         """Write files with deleted rows anew, and drop the snapshots and files that still hold them."""
         with self.writing(patience()) as connection:
-            connection.execute("CALL ducklake_rewrite_data_files('tierwise', delete_threshold => 0)")
-            connection.execute("CALL ducklake_expire_snapshots('tierwise', older_than => now())")
-            connection.execute("CALL ducklake_cleanup_old_files('tierwise', cleanup_all => true)")
+            (lake,) = connection.execute("SELECT current_database()").fetchall()[0]
+            for step in (
+                "rewrite_data_files({}, delete_threshold => 0)",
+                "expire_snapshots({}, older_than => now())",
+                "cleanup_old_files({}, cleanup_all => true)",
+            ):
+                connection.execute(f"CALL ducklake_{step.format(sql_text(lake))}")
 
     @contextmanager
     def exportable(self, scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
