@@ -34,8 +34,8 @@ class Matcher:
 
     def __init__(self, goods: Catalogue) -> None:
         self.goods = goods
-        self._seen: dict[Label, defaultdict[str, int]] = {label: defaultdict(int) for label in LABELS}
-        self._total: defaultdict[str, int] = defaultdict(int)
+        # By tier and feature, how often it was seen there more than at the others, times the number of tiers.
+        self._surplus: dict[Label, defaultdict[str, int]] = {label: defaultdict(int) for label in LABELS}
         # By kind and tier, words shared more than the other tiers did, in titles and in descriptions.
         self._excess: defaultdict[tuple[str, Label], list[float]] = defaultdict(lambda: [0.0, 0.0])
 
@@ -88,17 +88,14 @@ class Matcher:
 
     def _least_seen(self, label: Label, items: list[Item]) -> Item:
         """The item whose features stand least often at this tier, measured against all tiers."""
-        seen, total = self._seen[label].__getitem__, self._total.__getitem__
-        return min(
-            items,
-            key=lambda item: len(LABELS) * sum(map(seen, item.features)) - sum(map(total, item.features)),
-        )
+        surplus = self._surplus[label].__getitem__
+        return min(items, key=lambda item: sum(map(surplus, item.features)))
 
     def _count(self, query: Query, picked: dict[Label, Item], shared: dict[Label, Overlap]) -> None:
         for label, item in picked.items():
             for feature in item.features:
-                self._seen[label][feature] += 1
-                self._total[feature] += 1
+                for each, surplus in self._surplus.items():
+                    surplus[feature] += len(LABELS) - 1 if each == label else -1
         for place in (0, 1):
             mean = sum(overlap[place] for overlap in shared.values()) / len(LABELS)
             for label, overlap in shared.items():

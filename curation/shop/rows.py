@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_PAIRS = 1_000_000
-"""What has been tried: there are new intents and wordings for this many."""
+"""Tried: new intents and wordings do not run out before."""
 
 COLUMNS = (
     "query",
