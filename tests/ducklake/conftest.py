@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,13 +42,14 @@ for line in sys.stdin:
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lake:
     """A DuckLake, and how processes reach it."""
 
     name: str
     data: Path
     env: dict[str, str]
+    _shell: subprocess.Popen[str] | None = None
 
     def start(self, *arguments: object, **env: str) -> subprocess.Popen[str]:
         """Start ``python ARGUMENTS`` on DuckDB 1.5.5 with this lake as ``TIERWISE_DB``."""
@@ -68,11 +69,30 @@ class Lake:
             stdout, stderr = process.communicate(timeout=240)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
-    def command(self, *arguments: object, **env: str) -> str:
-        """What ``python -m ARGUMENTS`` prints; it must succeed."""
-        done = self.run("-m", *arguments, **env)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def command(self, *arguments: object, code: int = 0) -> str:
+        """What ``python -m ARGUMENTS`` prints; on stderr, where it is to exit with another `code`.
+
+        In a process that stays for the next command.
+        """
+        if self._shell is None:
+            self._shell = self.start("-c", _SHELL)
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        print(json.dumps([*map(str, arguments)]), file=self._shell.stdin, flush=True)
+        status, stdout, stderr = json.loads(self._shell.stdout.readline())
+        assert status == code, stderr
+        return str(stderr if code else stdout)
+
+    def rows(self, query: str) -> list[list[Any]]:
+        """Rows of ``warehouse sql``."""
+        found = json.loads(self.command("warehouse", "sql", query, "--json"))
+        return [list(row.values()) for row in found]
+
+    def close(self) -> None:
+        """End the process of `command`."""
+        if self._shell is not None:
+            with self._shell:
+                self._shell.communicate()
 
     def catalog(self) -> psycopg.Connection:
         """A session at the catalog's database, as an administrator has one."""
@@ -80,35 +100,6 @@ class Lake:
 
         conninfo = self.name.removeprefix("ducklake:postgres:")
         return psycopg.connect(conninfo, password=PASSWORD, autocommit=True, application_name="psql")
-
-    @contextmanager
-    def shell(self) -> Iterator[Shell]:
-        """One process for many commands."""
-        with self.start("-c", _SHELL) as process:
-            yield Shell(process)
-            assert process.stdin is not None
-            process.stdin.close()
-
-    def rows(self, query: str) -> list[list[Any]]:
-        """Rows of ``warehouse sql``."""
-        found = json.loads(self.command("warehouse", "sql", query, "--json"))
-        return [list(row.values()) for row in found]
-
-
-@dataclass(frozen=True, slots=True)
-class Shell:
-    """A process that runs commands."""
-
-    process: subprocess.Popen[str]
-
-    def __call__(self, *arguments: object, code: int = 0) -> str:
-        """What ``python -m ARGUMENTS`` prints; on stderr, where it is to exit with another `code`."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(json.dumps([*map(str, arguments)]), file=self.process.stdin, flush=True)
-        status, stdout, stderr = json.loads(self.process.stdout.readline())
-        assert status == code, stderr
-        return str(stderr if code else stdout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +170,17 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def lake(server: Server, tmp_path: Path) -> Lake:
+def no_lake(server: Server, tmp_path: Path) -> Iterator[Lake]:
+    """A database in which nothing was made yet."""
+    with closing(server.new_lake(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def lake(no_lake: Lake) -> Lake:
     """An empty store."""
-    made = server.new_lake(tmp_path)
-    made.command("warehouse", "init", "--data", made.data)
-    return made
+    no_lake.command("warehouse", "init", "--data", no_lake.data)
+    return no_lake
 
 
 def _binaries() -> Path | None:

@@ -62,13 +62,12 @@ def test_a_catalog_that_is_down(tmp_path: Path) -> None:
         assert "hunter2" not in message
 
 
-def test_a_wrong_password_and_a_wrong_database(server: Server, tmp_path: Path) -> None:
-    lake = server.new_lake(tmp_path)
-    message = one_line_error(lake.run("-m", "warehouse", "status", PGPASSWORD="hunter2"))
+def test_a_wrong_password_and_a_wrong_database(server: Server, no_lake: Lake) -> None:
+    message = one_line_error(no_lake.run("-m", "warehouse", "status", PGPASSWORD="hunter2"))
     assert 'password authentication failed for user "tierwise"' in message
     assert "hunter2" not in message
     other = f"{PREFIX}{server.conninfo('nowhere')}"
-    message = one_line_error(lake.run("-m", "warehouse", "status", TIERWISE_DB=other))
+    message = no_lake.command("warehouse", "status", "--db", other, code=1)
     assert 'database "nowhere" does not exist' in message
 
 
@@ -78,9 +77,11 @@ def test_a_reader_reads_and_a_stranger_does_not(lake: Lake, tmp_path: Path) -> N
             session.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
         session.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
     reader, stranger = (lake.name.replace("user=tierwise", f"user={role}") for role in ("reader", "stranger"))
-    assert "schema version  2" in lake.command("warehouse", "status", TIERWISE_DB=reader)
-    message = one_line_error(lake.run("-m", "warehouse", "status", TIERWISE_DB=stranger))
-    assert message.startswith(f"cannot use the catalog of {stranger}: permission denied for table ducklake_")
+    assert "schema version  2" in lake.command("warehouse", "status", "--db", reader)
+    message = lake.command("warehouse", "status", "--db", stranger, code=1)
+    assert message.startswith(
+        f"Error: cannot use the catalog of {stranger}: permission denied for table ducklake_"
+    )
     judged = tmp_path / "judged.csv"
     judged.write_text("q,t,l\nshoe,Shoe,4\n")
     ingest = ("-m", "curation", "ingest", "table", judged, "--map", "query=q", "title=t", "label=l")
@@ -95,44 +96,39 @@ def test_a_password_from_elsewhere_is_not_repeated() -> None:
         assert told == 'Unable to connect to Postgres at "host=h password=… dbname=x": no'
 
 
-def test_where_the_parquet_files_go(server: Server, tmp_path: Path) -> None:
-    lake = server.new_lake(tmp_path)
-    with lake.shell() as run:
+def test_where_the_parquet_files_go(no_lake: Lake, tmp_path: Path) -> None:
+    def refused(*arguments: object) -> str:
+        return no_lake.command("warehouse", *arguments, code=1).removeprefix("Error: ")
 
-        def refused(*arguments: object) -> str:
-            return run("warehouse", *arguments, code=1).removeprefix("Error: ")
-
-        assert refused("status").startswith(f"no store at {lake.name}; ")
-        assert refused("init").startswith(f"no store at {lake.name} yet; say where its Parquet files go")
-        missing = tmp_path / "no" / "lake"
-        assert refused("init", "--data", missing).startswith(f"no folder {missing.parent} ")
-        run("warehouse", "init", "--data", lake.data)
-        assert f"go to {lake.data} already" in refused("init", "--data", tmp_path / "other")
-        assert "was there" in run("warehouse", "init", "--data", lake.data)
-        file = tmp_path / "file.duckdb"
-        assert "a DuckDB file holds its data itself" in refused("init", "--data", lake.data, "--db", file)
-        assert not file.exists()
+    assert refused("status").startswith(f"no store at {no_lake.name}; ")
+    assert refused("init").startswith(f"no store at {no_lake.name} yet; say where its Parquet files go")
+    missing = tmp_path / "no" / "lake"
+    assert refused("init", "--data", missing).startswith(f"no folder {missing.parent} ")
+    no_lake.command("warehouse", "init", "--data", no_lake.data)
+    assert f"go to {no_lake.data} already" in refused("init", "--data", tmp_path / "other")
+    assert "was there" in no_lake.command("warehouse", "init", "--data", no_lake.data)
+    file = tmp_path / "file.duckdb"
+    assert "a DuckDB file holds its data itself" in refused("init", "--data", no_lake.data, "--db", file)
+    assert not file.exists()
 
 
-def test_a_lake_with_other_tables(server: Server, tmp_path: Path) -> None:
-    lake = server.new_lake(tmp_path)
+def test_a_lake_with_other_tables(no_lake: Lake) -> None:
     code = (
         "import os, sys; from warehouse.ducklake import DuckLake\n"
         "lake = DuckLake(os.environ['TIERWISE_DB']); lake.make(sys.argv[1])\n"
         "with lake._attached() as connection: connection.execute('CREATE TABLE theirs (x INTEGER)')\n"
     )
-    assert lake.run("-c", code, lake.data).returncode == 0
+    assert no_lake.run("-c", code, no_lake.data).returncode == 0
     for command in ("status", "init"):
-        message = one_line_error(lake.run("-m", "warehouse", command))
+        message = no_lake.command("warehouse", command, code=1)
         assert "with other tables (theirs), not a Tierwise store" in message
 
 
-def test_extensions_that_are_nowhere(server: Server, tmp_path: Path) -> None:
-    lake = server.new_lake(tmp_path)
+def test_extensions_that_are_nowhere(no_lake: Lake, tmp_path: Path) -> None:
     dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1")
     # DuckDB looks for installed extensions below the home folder.
-    without = lake.run(*("-c", _WITHOUT_PACKAGES, "init", "--data", lake.data), HOME=str(tmp_path), **dead)
-    message = one_line_error(without)
+    init = ("-c", _WITHOUT_PACKAGES, "init", "--data", no_lake.data)
+    message = one_line_error(no_lake.run(*init, HOME=str(tmp_path), **dead))
     assert "DuckDB 1.5.5 has no extension ducklake and cannot download it" in message
     assert "`pip install duckdb-extension-ducklake==1.5.5`" in message
 

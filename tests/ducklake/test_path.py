@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.curation.conftest import RunCommand
-    from tests.ducklake.conftest import Lake, Server, Shell
+    from tests.ducklake.conftest import Lake, Server
 
 __all__ = ["command", "judged_csv", "offline", "tiny_model"]
 
@@ -35,7 +36,6 @@ class Both:
 
     file: Path
     lake: Lake
-    on_lake: Shell
     folder: Path
 
 
@@ -60,13 +60,13 @@ def both(
 ) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("both")
     file, lake = folder / "tierwise.duckdb", server.new_lake(folder)
-    with lake.shell() as on_lake:
-        on_lake("warehouse", "init", "--data", lake.data)
+    with closing(lake):
+        lake.command("warehouse", "init", "--data", lake.data)
         for step in _steps(judged_csv, tiny_model):
-            in_file = command(*step, "--db", file, "--json").stdout
+            on_file = command(*step, "--db", file, "--json").stdout
             # Times and speeds aside, they say the same.
-            assert json.loads(in_file).keys() == json.loads(on_lake(*step, "--json")).keys()
-        yield Both(file, lake, on_lake, folder)
+            assert json.loads(on_file).keys() == json.loads(lake.command(*step, "--json")).keys()
+        yield Both(file, lake, folder)
 
 
 def _rows(store: Store) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _rows(store: Store) -> dict[str, Any]:
 
 def test_a_snapshot_of_the_lake_holds_what_the_file_holds(both: Both) -> None:
     copy = both.folder / "copy.duckdb"
-    both.on_lake("warehouse", "snapshot", copy)
+    both.lake.command("warehouse", "snapshot", copy)
     on_lake, on_file = _rows(Store(copy)), _rows(Store(both.file))
     assert on_lake == on_file
     assert len(on_lake["samples"]) == 240
@@ -90,10 +90,10 @@ def test_a_snapshot_of_the_lake_holds_what_the_file_holds(both: Both) -> None:
 
 
 def test_splits_verify_and_exports_are_equal(both: Both, command: RunCommand) -> None:
-    assert both.on_lake("curation", "split", "verify", "train_v1") == "train_v1 is whole.\n"
+    assert both.lake.command("curation", "split", "verify", "train_v1") == "train_v1 is whole.\n"
     file, lake = both.folder / "file", both.folder / "lake-export"
     command("curation", "export", "train_v1", "--format", "parquet", "--out", file, "--db", both.file)
-    both.on_lake("curation", "export", "train_v1", "--format", "parquet", "--out", lake)
+    both.lake.command("curation", "export", "train_v1", "--format", "parquet", "--out", lake)
     names = sorted(path.name for path in file.glob("*.parquet"))
     assert names == ["dpo.parquet", "grpo.parquet", "pairs.parquet", "sft.parquet"]
     for name in names:
@@ -101,26 +101,25 @@ def test_splits_verify_and_exports_are_equal(both: Both, command: RunCommand) ->
 
 
 def test_status_and_lineage(both: Both) -> None:
-    status = json.loads(both.on_lake("warehouse", "status", "--json"))
+    status = json.loads(both.lake.command("warehouse", "status", "--json"))
     assert status["store"] == both.lake.name
     assert status["rows"]["samples"] == 240
     assert status["bytes"] >= sum(path.stat().st_size for path in both.lake.data.rglob("*.parquet")) / 2
     assert status["waiting_parts"] == 0
-    query = "SELECT min(preference_id) AS id FROM split_preferences"
-    ((preference,),) = (row.values() for row in json.loads(both.on_lake("warehouse", "sql", query, "--json")))
-    traced = both.on_lake("warehouse", "lineage", preference)
+    ((preference,),) = both.lake.rows("SELECT min(preference_id) FROM split_preferences")
+    traced = both.lake.command("warehouse", "lineage", preference)
     assert traced.startswith("preference ")
     assert "judged.csv:" in traced
     assert "ingest run" in traced
 
 
 def test_the_dictionary_is_that_of_a_file(both: Both, command: RunCommand) -> None:
-    assert both.on_lake("warehouse", "docs") == command("warehouse", "docs", "--db", both.file).stdout
+    assert both.lake.command("warehouse", "docs") == command("warehouse", "docs", "--db", both.file).stdout
 
 
 def test_a_backup_of_the_lake_is_a_store_again(both: Both) -> None:
     backup, restored = both.folder / "backup", both.folder / "restored.duckdb"
-    both.on_lake("warehouse", "backup", backup)
+    both.lake.command("warehouse", "backup", backup)
     with duckdb.connect(str(restored)) as connection:
         connection.execute(f"IMPORT DATABASE '{backup}'")
     assert _rows(Store(restored)) == _rows(Store(both.file))
@@ -130,7 +129,7 @@ def test_a_backup_of_the_lake_is_a_store_again(both: Both) -> None:
 
 def test_sql_reads_only(both: Both) -> None:
     for change in ("DELETE FROM samples", "CREATE TABLE mine (x INTEGER)"):
-        assert "only reads" in both.on_lake("warehouse", "sql", change, code=1)
+        assert "only reads" in both.lake.command("warehouse", "sql", change, code=1)
 
 
 def test_nothing_is_left_beside_the_lake(both: Both) -> None:
