@@ -17,8 +17,8 @@ def draw_needs(counts: Iterable[tuple[str, Stratum, int]], size: int, seed: int)
     """Choose whole needs that hold at most `size` pairs together and mirror the shares of the strata.
 
     A need is an intent with all its wordings, or a query without one. Needs are looked at in an order fixed by
-    `seed`. One is taken if it fits and brings the counts of the strata nearer to their targets (squared distance
-    over target, as in a chi-square).
+    `seed`. One is taken if it fits and takes the counts of the strata no further from their targets (squared
+    distance over target, as in a chi-square).
 
     Args:
         counts: Need, stratum and how many pairs the need has in it.
@@ -39,6 +39,7 @@ def draw_needs(counts: Iterable[tuple[str, Stratum, int]], size: int, seed: int)
     target = {stratum: pairs * size / total for stratum, pairs in population.items()}
     drawn: Counter[Stratum] = Counter()
     chosen: set[str] = set()
+    nearest: tuple[float, str] | None = None
     held = 0
     for need in sorted(by_need, key=lambda n: hashlib.sha256(f"{seed}:{n}".encode()).digest()):
         strata = by_need[need]
@@ -49,8 +50,12 @@ def draw_needs(counts: Iterable[tuple[str, Stratum, int]], size: int, seed: int)
             ((drawn[s] - target[s]) ** 2 - (drawn[s] + added - target[s]) ** 2) / target[s]
             for s, added in strata.items()
         )
-        if gain > 0:
+        # At a tie, more pairs are nearer to `size`; sums of floating-point numbers tie within their last digits.
+        if gain > -1e-9:
             chosen.add(need)
             drawn.update(strata)
             held += pairs
-    return chosen
+        elif nearest is None or gain > nearest[0]:
+            nearest = gain, need
+    # Where `size` is too small for any mirror, the least crooked need is better than none.
+    return chosen or ({nearest[1]} if nearest else set())

@@ -229,6 +229,7 @@ def test_drawn_queries_never_hold_more_than_asked_for(
     held = sum(n for query, _, n in counts if query in chosen)
     total = sum(n for _, _, n in counts)
     assert held == total if total <= size else held <= size
+    assert bool(chosen) == any(sum(by.values()) <= size for by in queries.values())
     assert draw_needs(reversed(counts), size, seed) == chosen
 
 
