@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["command", "judged_csv", "offline", "tiny_model"]
 
 _OTHER = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
-# What differs between any two stores: ids of runs, and when and where they ran.
-_OF_RUNS = {"run_id", "parents", "started_at", "ended_at", "created_at", "applied_at", "pid", "summary"}
+# What differs between any two stores: ids of runs, when and where they ran, and on which commit.
+_OF_RUNS = {
+    *("run_id", "parents", "started_at", "ended_at", "created_at", "applied_at", "pid", "summary"),
+    "code_version",
+}
 
 
 @dataclass(frozen=True, slots=True)
