@@ -8,6 +8,7 @@ differ in width, is read row by row with `csv`, which tells what is wrong with w
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from curation.ingest import text
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LF, _CR, _QUOTE = b'\n\r"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Bytes of whole rows.
+
+    Attributes:
+        content: The bytes.
+        codes: The same as integers.
+        quotes: Where quotes stand.
+        lines: The line of each row, from 0.
+    """
+
+    content: bytes
+    codes: NDArray[np.uint8]
+    quotes: NDArray[np.int64]
+    lines: NDArray[np.int64]
 
 
 class CsvFile:
@@ -52,14 +70,13 @@ class CsvFile:
                     continue
                 batch = self._row_by_row(len(waiting), wanted)
             else:
-                size, lines = found
-                batch = self._parsed(waiting[:size], lines, wanted) or self._row_by_row(size, wanted)
+                batch = self._parsed(found, wanted) or self._row_by_row(len(found.content), wanted)
             some = some or len(batch.lines) + len(batch.rejects) > 0
             yield batch
         if not some:
             raise TierwiseError(f"{self._path} has a header but no rows; nothing to ingest")
 
-    def _parsed(self, block: bytes, lines: NDArray[np.int64], wanted: Sequence[str]) -> Batch | None:
+    def _parsed(self, block: _Block, wanted: Sequence[str]) -> Batch | None:
         """The rows of `block`; None if it is not for Arrow."""
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -70,7 +87,7 @@ class CsvFile:
         names = [str(number) for number in range(len(self.columns))]
         try:
             table = arrow_csv.read_csv(
-                pa.py_buffer(block),
+                pa.py_buffer(block.content),
                 arrow_csv.ReadOptions(column_names=names),
                 arrow_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
                 arrow_csv.ConvertOptions(
@@ -80,11 +97,11 @@ class CsvFile:
         except pa.ArrowInvalid:
             return None
         columns = [pa.concat_arrays(column.chunks) for column in table.columns]
-        if table.num_rows != len(lines) or any(map(too_long, columns)):
+        if table.num_rows != len(block.lines) or any(map(too_long, columns)):
             return None
         before = self._text.line
-        self._text.skip(len(block), block.count(b"\n"))
-        return self._batch(wanted, pa.array(lines + before), columns, [])
+        self._text.skip(len(block.content), block.content.count(b"\n"))
+        return self._batch(wanted, pa.array(block.lines + before), columns, [])
 
     def _row_by_row(self, size: int, wanted: Sequence[str]) -> Batch:
         """The rows that start in the next `size` bytes."""
@@ -141,16 +158,17 @@ class CsvFile:
         return Reject(line, "malformed quoting", error, json_text(content.rstrip("\r\n")))
 
 
-def _whole_rows(content: bytes, ended: bool) -> tuple[int, NDArray[np.int64]] | None:
-    """Bytes of the whole rows that `content` begins with, and the line of each, from 0; None without any.
+def _whole_rows(content: bytes, ended: bool) -> _Block | None:
+    """The whole rows that `content` begins with; None without any.
 
     Rows end at every LF that an even number of quotes precedes. Blank lines are no rows.
     """
     import numpy as np
 
     codes = np.frombuffer(content, np.uint8)
+    quotes = np.flatnonzero(codes == _QUOTE)
     line_ends = np.flatnonzero(codes == _LF)
-    ends_row = np.searchsorted(np.flatnonzero(codes == _QUOTE), line_ends) % 2 == 0
+    ends_row = np.searchsorted(quotes, line_ends) % 2 == 0
     row_ends = line_ends[ends_row]
     if ended:
         size = len(content)
@@ -162,20 +180,18 @@ def _whole_rows(content: bytes, ended: bool) -> tuple[int, NDArray[np.int64]] | 
     lines = np.concatenate(([0], np.flatnonzero(ends_row) + 1))
     lengths = np.append(row_ends, size) - starts
     first = codes[np.minimum(starts, size - 1)]
-    return size, lines[(lengths > 1) | ((lengths == 1) & (first != _CR))]
+    filled = (lengths > 1) | ((lengths == 1) & (first != _CR))
+    return _Block(content[:size], codes[:size], quotes[: np.searchsorted(quotes, size)], lines[filled])
 
 
-def _is_plain(block: bytes, delimiter: str) -> bool:
+def _is_plain(block: _Block, delimiter: str) -> bool:
     """Whether Arrow and `csv` read the same from `block`, which ends with a row."""
     import numpy as np
 
-    if not delimiter.isascii() or b"\0" in block:
+    content, codes, quotes = block.content, block.codes, block.quotes
+    if not delimiter.isascii() or b"\0" in content or len(quotes) % 2:
         return False
-    if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
-        return False
-    codes = np.frombuffer(block, np.uint8)
-    quotes = np.flatnonzero(codes == _QUOTE)
-    if len(quotes) % 2:
+    if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
         return False
     opening, closing = quotes[::2], quotes[1::2]
     before = codes[opening[opening > 0] - 1]

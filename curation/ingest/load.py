@@ -118,11 +118,13 @@ def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived:
     queries, total, repeats = connection.execute(
         "SELECT count(DISTINCT query_id), count(DISTINCT pair_id), count(*) - count(DISTINCT pair_id) FROM staged"
     ).fetchall()[0]
+    # A new pair of one row is of one opinion.
+    of_several = "SELECT pair_id FROM repeated UNION SELECT pair_id FROM known_pairs"
     disagreements, conflicts = connection.execute(
         f"""
         SELECT count(*) FILTER (tiers > 1), count(*) FILTER (tier IS NULL) FROM pairs JOIN (
             SELECT pair_id, count(DISTINCT tier) AS tiers
-            FROM ({sql_standing("SELECT pair_id FROM staged")}) GROUP BY pair_id
+            FROM ({sql_standing(of_several)}) GROUP BY pair_id
         ) USING (pair_id)
         """
     ).fetchall()[0]
