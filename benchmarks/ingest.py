@@ -207,10 +207,25 @@ def _start(run: str, path: Path, *more: str) -> subprocess.CompletedProcess[str]
     default=("csv", "parquet"),
     show_default=True,
 )
+@click.option(
+    "--contender",
+    "contenders",
+    multiple=True,
+    type=click.Choice(list(CONTENDERS)),
+    default=tuple(CONTENDERS),
+    show_default=True,
+)
 @click.option("--run", type=click.Choice(["write", *CONTENDERS]), hidden=True)
 @click.option("--file", type=click.Path(path_type=Path), hidden=True)
 @click.option("--folder", type=click.Path(path_type=Path), hidden=True)
-def main(rows: Sequence[int], formats: Sequence[str], run: str | None, file: Path, folder: Path) -> None:
+def main(
+    rows: Sequence[int],
+    formats: Sequence[str],
+    contenders: Sequence[str],
+    run: str | None,
+    file: Path,
+    folder: Path,
+) -> None:
     """Print the table."""
     if run == "write":
         write_rows(file, rows[0])
@@ -230,8 +245,8 @@ def main(rows: Sequence[int], formats: Sequence[str], run: str | None, file: Pat
             for count in rows:
                 path = Path(temporary) / f"rows.{suffix}"
                 _start("write", path, "--rows", str(count)).check_returncode()
-                found = {name: measure(name, path) for name in CONTENDERS}
-                base = found["ours"]
+                found = {name: measure(name, path) for name in contenders}
+                base = found[contenders[0]]
                 assert base is not None
                 for name, result in found.items():
                     if result is None:

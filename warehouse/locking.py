@@ -39,10 +39,14 @@ def patience() -> float:
 
 
 def memory_settings() -> dict[str, Any]:
-    """DuckDB's memory limit from ``TIERWISE_MEMORY``, such as 4GB; without it DuckDB takes 80 % of the machine's."""
+    """DuckDB's memory limit: ``TIERWISE_MEMORY``, else 3 GB, or 80 % of a machine that has less.
+
+    Beyond it DuckDB spills to disk, which costs little here, and the rest of the machine is left to models.
+    """
     text = os.environ.get("TIERWISE_MEMORY")
     if text is None:
-        return {}
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return {"memory_limit": f"{min(3_000, machine * 8 // 10_000_000)}MB"}
     if not _SIZE.fullmatch(text):
         raise TierwiseError(f"TIERWISE_MEMORY is {text!r}; give a size such as 4GB")
     return {"memory_limit": text}

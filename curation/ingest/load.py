@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,6 @@ from curation.resolution import DECISION, resolve_tiers, sql_resolved, sql_stand
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
-from warehouse.locking import memory_settings
 from warehouse.parts import insert_new
 from warehouse.store import Store
 
@@ -82,7 +82,7 @@ def ingest(
 def _stay_small(connection: duckdb.DuckDBPyConnection) -> None:
     """Let ten million rows take the memory of one: spilling to disk costs an ingest next to nothing."""
     connection.execute("SET preserve_insertion_order = false")
-    if memory_settings():
+    if "TIERWISE_MEMORY" in os.environ:
         return
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     connection.execute(f"SET memory_limit = '{512 + 128 * threads}MB'")
@@ -268,9 +268,14 @@ def _add_item_versions(connection: duckdb.DuckDBPyConnection, known: dict[str, A
         """,
         known,
     )
+    # Those of items that are new are right already.
     connection.execute(
-        f"UPDATE item_versions SET is_current = (item_version_id = newest) FROM ({newest}) n "
-        "WHERE item_versions.item_id = n.item_id AND is_current <> (item_version_id = newest)"
+        f"""
+        UPDATE item_versions SET is_current = (item_version_id = newest) FROM (
+            FROM ({newest}) SEMI JOIN (SELECT item_id FROM item_versions WHERE run_id <> $run::UUID) USING (item_id)
+        ) n WHERE item_versions.item_id = n.item_id AND is_current <> (item_version_id = newest)
+        """,
+        {"run": known["run"]},
     )
     return added
 

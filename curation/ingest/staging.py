@@ -194,17 +194,11 @@ class Staging:
         )
         with pq.ParquetWriter(self._directory / "cleaned.parquet", schema) as writer:
             while rows := self._connection.fetchmany(_CLEANED_ROWS):
-                texts = [(version, raw, clean_description(raw)) for version, raw in rows]
+                texts = ((version, raw, clean_description(raw)) for version, raw in rows)
                 changed = [(version, clean) for version, raw, clean in texts if clean != raw]
-                writer.write_table(
-                    pa.Table.from_arrays(
-                        [
-                            pa.array([version for version, _ in changed], pa.string()),
-                            pa.array([clean for _, clean in changed], pa.string()),
-                        ],
-                        schema=schema,
-                    )
-                )
+                versions, cleaned = zip(*changed, strict=True) if changed else ((), ())
+                arrays = [pa.array(versions, pa.string()), pa.array(cleaned, pa.string())]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def _judged(file: str, before: int, lines: pa.Array, fields: Fields) -> pa.Table:

@@ -21,6 +21,14 @@ def test_the_limit_reaches_duckdb(
         assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [(shown,)]
 
 
+def test_without_one_most_of_a_large_machine_is_left_to_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TIERWISE_MEMORY", raising=False)
+    with store.read() as connection:
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [("2.7 GiB",)]
+
+
 @pytest.mark.parametrize("text", ["", "lots", "-1GB", "80%", "4"])
 def test_what_is_no_size_is_told(text: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIERWISE_MEMORY", text)
