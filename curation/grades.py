@@ -24,16 +24,17 @@ _BATCH = 20_000
 
 CURRENT_GRADES = f"""
     SELECT s.sample_id, s.pair_id, s.configuration_id, s.prompt_hash, s.sample_index, s.tier_probs,
-        s.finish_reason, s.completion_tokens, r.prompt_id, g.tier, g.outcome, g.correct, g.distance,
+        s.finish_reason, s.completion_tokens, s.text_hash, r.prompt_id, g.tier, g.outcome, g.correct, g.distance,
         g.consistent, g.gold_tier
-    FROM samples s
+    FROM (SELECT * EXCLUDE (text), md5_number_lower(text) AS text_hash FROM samples) s
     JOIN pairs p ON p.pair_id = s.pair_id
     JOIN rendered_prompts r ON r.pair_id = s.pair_id AND r.prompt_hash = s.prompt_hash
         AND r.item_version_id = p.item_version_id
     JOIN grades g ON g.sample_id = s.sample_id AND g.judgment_id = p.judgment_id
         AND g.grader_version = '{GRADER_VERSION}'
 """
-"""Samples of the text version that was judged, with their grade under today's gold and grader. No texts."""
+"""Samples of the text version that was judged, with their grade under today's gold and grader. No texts, but 64 bits
+of their hash, by which those of one prompt are told apart."""
 
 _UNGRADED = f"""
     SELECT CAST(s.sample_id AS VARCHAR) AS sample_id, s.text, t.format, p.tier AS gold_tier,

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 HardestBy = Literal["confidence", "distance"]
 
+# The least comes first. No probability is below 0, so that an unknown one comes last.
 _HARDNESS = {
-    "confidence": "rejected_confidence DESC NULLS LAST, tier_distance",
-    "distance": "tier_distance, rejected_confidence DESC NULLS LAST",
+    "confidence": "struct_pack(confidence := coalesce(-r.confidence, 1.0), distance := r.distance)",
+    "distance": "struct_pack(distance := r.distance, confidence := coalesce(-r.confidence, 1.0))",
 }
 
 
@@ -63,17 +64,8 @@ def update_preferences(
     with store.read() as connection:
         picked = pick_configuration(connection, configuration)
     with store.write(run) as connection:
-        connection.execute(
-            f"""
-            CREATE TEMP TABLE candidates AS
-            SELECT g.*, (correct AND finish_reason = 'stop' AND consistent IS DISTINCT FROM false) AS choosable,
-                outcome = 'wrong' AS rejectable
-            FROM ({CURRENT_GRADES}) g WHERE configuration_id = $configuration::UUID
-            """,
-            {"configuration": picked.configuration_id},
-        )
-        _drop_equal_texts(connection)
-        _match(connection, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
+        _gather(connection, picked.configuration_id)
+        _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
             "AND preference_id NOT IN (SELECT preference_id FROM matched)",
@@ -96,52 +88,75 @@ def update_preferences(
     return run.summary
 
 
-def _drop_equal_texts(connection: duckdb.DuckDBPyConnection) -> None:
+def _gather(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
+    """Make ``prompts``: a row for each, with its choosable and its rejectable samples as lists.
+
+    A prompt has few samples, however many prompts there are. Lists in its row take less memory than joins and
+    windows over all samples, and need no sorting.
+    """
     connection.execute(
-        "DELETE FROM candidates WHERE sample_id NOT IN ("
-        "SELECT arg_min(s.sample_id, s.sample_index) FROM candidates JOIN samples s USING (sample_id) "
-        "GROUP BY s.pair_id, s.prompt_hash, md5(s.text))"
+        f"""
+        CREATE TEMP TABLE prompts AS
+        WITH gathered AS (
+            SELECT pair_id, prompt_hash, any_value(prompt_id) AS prompt_id, any_value(gold_tier) AS gold_tier,
+                list(struct_pack(
+                    index := sample_index, text := text_hash, id := sample_id, tokens := completion_tokens,
+                    tier := tier, distance := distance, confidence := tier_probs[tier],
+                    choosable := correct AND finish_reason = 'stop' AND consistent IS DISTINCT FROM false,
+                    rejectable := outcome = 'wrong')) AS samples
+            FROM ({CURRENT_GRADES}) WHERE configuration_id = $configuration::UUID GROUP BY pair_id, prompt_hash
+        ), different AS (
+            SELECT * REPLACE (list_filter(samples, lambda s: len(list_filter(
+                samples, lambda t: t.text = s.text AND t.index < s.index)) = 0) AS samples) FROM gathered
+        )
+        SELECT * EXCLUDE (samples), list_filter(samples, lambda s: s.choosable) AS choosable,
+            list_filter(samples, lambda s: s.rejectable) AS rejectable
+        FROM different
+        """,
+        {"configuration": configuration},
     )
 
 
 def _match(
-    connection: duckdb.DuckDBPyConnection, per_prompt: int, hardness: str, max_length_ratio: float
+    connection: duckdb.DuckDBPyConnection,
+    configuration: str,
+    per_prompt: int,
+    hardness: str,
+    max_length_ratio: float,
 ) -> None:
+    """Make ``matched``: the preferences, without texts."""
     connection.execute(
         f"""
         CREATE TEMP TABLE matched AS
-        WITH combined AS (
-            SELECT c.pair_id, c.configuration_id, c.prompt_id, c.prompt_hash, c.sample_id AS chosen_sample_id,
-                r.sample_id AS rejected_sample_id, c.gold_tier, r.tier AS rejected_tier, r.distance AS tier_distance,
-                r.tier_probs[r.tier] AS rejected_confidence,
-                greatest(c.completion_tokens, r.completion_tokens) / least(c.completion_tokens, r.completion_tokens)
-                    AS length_ratio
-            FROM candidates c JOIN candidates r USING (pair_id, prompt_hash)
-            WHERE c.choosable AND r.rejectable
-        ), nearest AS (
-            SELECT * FROM combined WHERE length_ratio <= $max_length_ratio
-            QUALIFY row_number() OVER (
-                PARTITION BY rejected_sample_id ORDER BY length_ratio, chosen_sample_id) = 1
+        WITH nearest AS (
+            SELECT * EXCLUDE (choosable, rejectable), list_transform(rejectable, lambda r: struct_pack(
+                hardness := {hardness}, id := r.id, tier := r.tier, distance := r.distance, confidence := r.confidence,
+                chosen := list_min(list_transform(choosable, lambda c: struct_pack(
+                    ratio := greatest(c.tokens, r.tokens) / least(c.tokens, r.tokens), id := c.id))))) AS rejected
+            FROM prompts WHERE len(choosable) > 0 AND len(rejectable) > 0
+        ), best AS (
+            SELECT * REPLACE (unnest(list_slice(list_sort(list_filter(
+                rejected, lambda r: r.chosen.ratio <= $max_length_ratio)), 1, $per_prompt)) AS rejected)
+            FROM nearest
         )
-        SELECT *, {sql_content_id("preference", "chosen_sample_id", "rejected_sample_id")} AS preference_id FROM nearest
-        QUALIFY row_number() OVER (
-            PARTITION BY pair_id, prompt_hash ORDER BY {hardness}, rejected_sample_id) <= $per_prompt
+        SELECT {sql_content_id("preference", "rejected.chosen.id", "rejected.id")} AS preference_id, pair_id,
+            $configuration::UUID AS configuration_id, prompt_id, prompt_hash, rejected.chosen.id AS chosen_sample_id,
+            rejected.id AS rejected_sample_id, gold_tier, rejected.tier AS rejected_tier,
+            rejected.distance AS tier_distance, rejected.confidence AS rejected_confidence,
+            rejected.chosen.ratio AS length_ratio
+        FROM best
         """,
-        {"per_prompt": per_prompt, "max_length_ratio": max_length_ratio},
+        {"configuration": configuration, "per_prompt": per_prompt, "max_length_ratio": max_length_ratio},
     )
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     prompts = connection.execute(
         """
-        WITH sides AS (
-            SELECT pair_id, prompt_hash, count(*) FILTER (choosable) AS chosen, count(*) FILTER (rejectable) AS rejected
-            FROM candidates GROUP BY pair_id, prompt_hash
-        )
         SELECT count(*), count(*) FILTER (m.pair_id IS NOT NULL),
-            count(*) FILTER (chosen = 0), count(*) FILTER (chosen > 0 AND rejected = 0),
-            count(*) FILTER (chosen > 0 AND rejected > 0 AND m.pair_id IS NULL)
-        FROM sides LEFT JOIN (SELECT DISTINCT pair_id, prompt_hash FROM matched) m USING (pair_id, prompt_hash)
+            count(*) FILTER (len(choosable) = 0), count(*) FILTER (len(choosable) > 0 AND len(rejectable) = 0),
+            count(*) FILTER (len(choosable) > 0 AND len(rejectable) > 0 AND m.pair_id IS NULL)
+        FROM prompts LEFT JOIN (SELECT DISTINCT pair_id, prompt_hash FROM matched) m USING (pair_id, prompt_hash)
         """
     ).fetchall()[0]
     preferences = connection.execute("SELECT count(*) FROM matched").fetchall()[0][0]
