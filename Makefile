@@ -39,6 +39,8 @@ lint: .venv/installed
 bench: .venv/installed
 	$(V)/python -m benchmarks.startup
 	$(V)/python -m benchmarks.sampling
+	$(V)/python -m benchmarks.ingest --rows 1000000
+	$(V)/python -m benchmarks.curate
 	$(V)/python -m benchmarks.duplicates
 	$(V)/python -m benchmarks.label_noise
 	$(V)/python -m benchmarks.shop
