@@ -252,7 +252,7 @@ def _export(store: Path, tables: Path) -> None:
     default=tuple(CONTENDERS),
     show_default=True,
 )
-@click.option("--memory", help="DuckDB's limit, such as 4GB.  [default: 80 % of the machine]")
+@click.option("--memory", help="DuckDB's limit, such as 4GB.  [default: 3 GB]")
 @click.option("--run", type=click.Choice(["fill", *CONTENDERS]), hidden=True)
 @click.option("--store", type=click.Path(path_type=Path), hidden=True)
 @click.option("--tables", type=click.Path(path_type=Path), hidden=True)

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from warehouse.errors import TierwiseError
+from warehouse.ids import id_range
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_new
 from warehouse.tombstones import remove_texts
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 _NAMED = 10
-_BY_ID = re.compile(r"[0-9a-f-]{6,36}")
+_DIGITS = re.compile(r"[0-9a-f]{6,32}")
 
 
 def take_down(store: Store, items: Sequence[str], reason: str, *, dry_run: bool = False) -> dict[str, Any]:
@@ -82,11 +83,10 @@ def _find(connection: duckdb.DuckDBPyConnection, item: str) -> list[str]:
     if own:
         return [item_id for (item_id,) in own]
     digits = item.lower().replace("-", "")
-    if _BY_ID.fullmatch(item.lower()):
+    if _DIGITS.fullmatch(digits):
         found = connection.execute(
-            "SELECT DISTINCT CAST(item_id AS VARCHAR) FROM item_versions "
-            "WHERE starts_with(replace(CAST(item_id AS VARCHAR), '-', ''), $digits) LIMIT 2",
-            {"digits": digits},
+            "SELECT DISTINCT CAST(item_id AS VARCHAR) FROM item_versions WHERE item_id BETWEEN ? AND ? LIMIT 2",
+            id_range(digits),
         ).fetchall()
         if len(found) > 1:
             raise TierwiseError(f"--item {item}: several items begin so; give more digits")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curation.ingest.arrow import ARROW_ROWS
 from curation.ingest.tables import Batch, Reject, json_text
 from warehouse.ddl import sql_name, sql_text
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from curation.ingest.tables import TableFile
-
-_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Joined:
                 f"SELECT j.line, {', '.join(columns)} FROM "
                 f"read_parquet({sql_text(Path(directory) / 'judgments.parquet')}) j {' '.join(joins)} ORDER BY j.line"
             )
-            for rows in joined.to_arrow_reader(_ROWS):
+            for rows in joined.to_arrow_reader(ARROW_ROWS):
                 yield self._batch(pa.Table.from_batches([rows]).combine_chunks(), wanted)
 
     def _write(
