@@ -1,16 +1,15 @@
 """Outcomes to difficulty to preferences, against pandas and polars over the same tables.
 
-    python -m benchmarks.curate [--samples 8000000] [--samples 80000000] [--memory 4GB]
+    python -m benchmarks.curate [--samples 8000000] [--samples 80000000] [--memory 4000]
 
 All three begin with graded samples: ours in a store, the others in the Parquet files of its tables. Each ends with
 the difficulty of every pair and with the preferences that `curation pairs` builds by default: hardest first, sides
-matched in length, no equal texts, at most two a prompt, texts joined last. `--memory` limits DuckDB alone, and
-takes the place of a machine with that much.
+matched in length, no equal texts, at most two a prompt, texts joined last. `--memory` gives each contender's process
+no more than that (RLIMIT_DATA), as on a machine that has no more.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -203,10 +202,10 @@ CONTENDERS = {"ours": ours, "pandas": pandas, "polars": polars}
 
 
 def measure(
-    contender: str, store: Path, tables: Path, memory: str | None
+    contender: str, store: Path, tables: Path, memory: int | None
 ) -> tuple[float, float, int, int] | None:
     """Seconds, peak memory in MB, pairs and preferences, in a process of its own; None if it did not live to tell."""
-    done = _start(contender, store, tables, **({"TIERWISE_MEMORY": memory} if memory else {}))
+    done = _start(contender, store, tables, *(("--memory", str(memory)) if memory else ()))
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
         print(f"{contender}: {reason}", file=sys.stderr)
@@ -215,7 +214,7 @@ def measure(
     return float(seconds), float(peak), int(pairs), int(preferences)
 
 
-def _start(run: str, store: Path, tables: Path, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
+def _start(run: str, store: Path, tables: Path, *more: str) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
@@ -228,9 +227,7 @@ def _start(run: str, store: Path, tables: Path, *more: str, **env: str) -> subpr
         tables,
         *more,
     ]
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, env={**os.environ, **env}
-    )
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
 
 
 def _export(store: Path, tables: Path) -> None:
@@ -252,14 +249,14 @@ def _export(store: Path, tables: Path) -> None:
     default=tuple(CONTENDERS),
     show_default=True,
 )
-@click.option("--memory", help="DuckDB's limit, such as 4GB.  [default: 3 GB]")
+@click.option("--memory", type=int, help="Megabytes that each contender's process may take.  [default: any]")
 @click.option("--run", type=click.Choice(["fill", *CONTENDERS]), hidden=True)
 @click.option("--store", type=click.Path(path_type=Path), hidden=True)
 @click.option("--tables", type=click.Path(path_type=Path), hidden=True)
 def main(
     samples: Sequence[int],
     contenders: Sequence[str],
-    memory: str | None,
+    memory: int | None,
     run: str | None,
     store: Path,
     tables: Path,
@@ -272,6 +269,8 @@ def main(
         _export(store, tables)
         return
     if run:
+        if memory:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory * 1_000_000, memory * 1_000_000))
         began = time.perf_counter()
         pairs, preferences = CONTENDERS[run](store, tables)
         seconds = time.perf_counter() - began

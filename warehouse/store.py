@@ -12,7 +12,7 @@ from warehouse.ducklake import PREFIX, DuckLake
 from warehouse.errors import TierwiseError
 from warehouse.locking import StoreHeldError, patience
 from warehouse.parts import RunDirectory, merge_parts
-from warehouse.transactions import transaction
+from warehouse.transactions import Rollback, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -82,12 +82,17 @@ class Store:
     def write(self, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open for one transaction under the ledger row `run`; made on first use.
 
-        Parts that wait are merged first. An exception rolls everything back, the ledger row included.
+        Parts that wait are merged first. An exception rolls everything back, the ledger row included, and is
+        raised on, unless it is `Rollback`.
 
         Raises:
             TierwiseError: As `read`; or the disk is full, or the file cannot be written.
         """
-        with self._open_for_writing() as (connection, _), transaction(connection):
+        with (
+            self._open_for_writing() as (connection, _),
+            contextlib.suppress(Rollback),
+            transaction(connection),
+        ):
             run.save(connection)
             yield connection
             run.end("finished")

@@ -15,6 +15,7 @@ from warehouse.ids import id_range
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_new
 from warehouse.tombstones import remove_texts
+from warehouse.transactions import Rollback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,34 +46,29 @@ def take_down(store: Store, items: Sequence[str], reason: str, *, dry_run: bool 
         for item in items:
             _find(connection, item)
     run = Run("takedown", {"items": list(items), "reason": reason})
-    try:
-        with store.write(run) as connection:
-            found = {item: _find(connection, item) for item in items}
-            known = sorted({item_id for item_ids in found.values() for item_id in item_ids})
-            new = insert_new(
-                connection,
-                "tombstones",
-                "SELECT unnest($items)::UUID AS item_id, $reason AS reason, $now::TIMESTAMP AS taken_down_at, "
-                "$run::UUID AS run_id",
-                {"reason": reason, "now": utc_now(), "run": run.run_id, "items": known},
-            )
-            rejects = _clear_rejects(connection, known)
-            run.summary = {
-                "items": len(known),
-                "tombstones_new": new,
-                "texts_removed": {**remove_texts(connection), "rejects": rejects},
-                "splits_no_longer_whole": _splits_of(connection, known),
-            }
-            if dry_run:
-                raise _DryRunError
-    except _DryRunError:
-        return {"dry_run": "nothing was removed", **run.summary}
-    store.forget()
+    with store.write(run) as connection:
+        found = {item: _find(connection, item) for item in items}
+        known = sorted({item_id for item_ids in found.values() for item_id in item_ids})
+        new = insert_new(
+            connection,
+            "tombstones",
+            "SELECT unnest($items)::UUID AS item_id, $reason AS reason, $now::TIMESTAMP AS taken_down_at, "
+            "$run::UUID AS run_id",
+            {"reason": reason, "now": utc_now(), "run": run.run_id, "items": known},
+        )
+        rejects = _clear_rejects(connection, known)
+        run.summary = {
+            "items": len(known),
+            "tombstones_new": new,
+            "texts_removed": {**remove_texts(connection), "rejects": rejects},
+            "splits_no_longer_whole": _splits_of(connection, known),
+        }
+        if dry_run:
+            run.summary = {"dry_run": "nothing was removed", **run.summary}
+            raise Rollback
+    if not dry_run:
+        store.forget()
     return run.summary
-
-
-class _DryRunError(Exception):
-    """Rolls back."""
 
 
 def _find(connection: duckdb.DuckDBPyConnection, item: str) -> list[str]:

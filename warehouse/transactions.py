@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import duckdb
 
 
+class Rollback(Exception):  # noqa: N818
+    """Raised inside `Store.write`, leaves it without keeping anything: a dry run, or nothing new."""
+
+
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Commit what is done inside; an exception undoes all of it."""

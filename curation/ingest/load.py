@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_new
 from warehouse.store import Store
+from warehouse.transactions import Rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,13 +69,13 @@ def ingest(
         run = Run("ingest", {"source": source.name, "files": names, **source.settings})
         if dry_run and not store.exists:
             store = Store(Path(directory) / "tierwise.duckdb")
-        with suppress(_DryRunError), store.write(run) as connection:
+        with store.write(run) as connection:
             _stay_small(connection)
             run.summary = {"rows": staged.rows, **_load(connection, run, source.name, staged)}
             if staged.left_out:
                 run.summary["rows_left_out"] = staged.left_out
             if dry_run:
-                raise _DryRunError
+                raise Rollback
     return run.summary
 
 
@@ -86,10 +86,6 @@ def _stay_small(connection: duckdb.DuckDBPyConnection) -> None:
         return
     threads = connection.execute("SELECT current_setting('threads')").fetchall()[0][0]
     connection.execute(f"SET memory_limit = '{512 + 128 * threads}MB'")
-
-
-class _DryRunError(Exception):
-    """Rolls back."""
 
 
 def _load(connection: duckdb.DuckDBPyConnection, run: Run, source: str, arrived: Staging) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from curation.splits.leaks import NEAR_COPY, NEED, refuse_shared_needs, settle_n
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_new
+from warehouse.transactions import Rollback
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,58 +66,49 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
             f"split name {recipe.name!r}: use small letters, digits, - and _; the version is added for you"
         )
     run = Run("split", dataclasses.asdict(recipe))
-    try:
-        with store.write(run) as connection:
-            picked = _configuration_or_none(connection, configuration)
-            _select(connection, recipe)
-            prompt_id = _render_missing(connection, run, picked)
-            _stage_members(connection, picked, prompt_id)
-            refuse_shared_needs(connection, recipe.role)
-            dropped = settle_near_copies(connection, recipe.role, drop=recipe.drop_near_copies)
-            _stage_payload(connection, picked)
-            frozen = content_hash(
-                connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
-            )
-            versions = connection.execute(
-                "SELECT version, content_hash, role FROM splits WHERE name = ? ORDER BY version DESC",
-                [recipe.name],
-            ).fetchall()
-            if versions and versions[0][1:] == (frozen, recipe.role):
-                raise _AlreadyFrozenError(f"{recipe.name}_v{versions[0][0]}", dropped)
-            split = f"{recipe.name}_v{versions[0][0] + 1 if versions else 1}"
+    state = "frozen"
+    with store.write(run) as connection:
+        picked = _configuration_or_none(connection, configuration)
+        _select(connection, recipe)
+        prompt_id = _render_missing(connection, run, picked)
+        _stage_members(connection, picked, prompt_id)
+        refuse_shared_needs(connection, recipe.role)
+        dropped = settle_near_copies(connection, recipe.role, drop=recipe.drop_near_copies)
+        _stage_payload(connection, picked)
+        frozen = content_hash(
+            connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
+        )
+        versions = connection.execute(
+            "SELECT version, content_hash, role FROM splits WHERE name = ? ORDER BY version DESC",
+            [recipe.name],
+        ).fetchall()
+        if versions and versions[0][1:] == (frozen, recipe.role):
+            run.summary = {"split": f"{recipe.name}_v{versions[0][0]}", "near_copies_dropped": dropped}
+            state = "already frozen, nothing changed since"
+            raise Rollback
+        split = f"{recipe.name}_v{versions[0][0] + 1 if versions else 1}"
+        connection.execute(
+            "INSERT INTO splits BY NAME SELECT $split AS split, $name AS name, $version::INTEGER AS version, "
+            "$role AS role, $recipe::JSON AS recipe, $configuration::UUID AS configuration_id, "
+            "$hash AS content_hash, $now::TIMESTAMP AS created_at, $run::UUID AS run_id",
+            {
+                "split": split,
+                "name": recipe.name,
+                "version": versions[0][0] + 1 if versions else 1,
+                "role": recipe.role,
+                "recipe": json.dumps(_kept(recipe, dropped), ensure_ascii=False),
+                "configuration": picked,
+                "hash": frozen,
+                "now": utc_now(),
+                "run": run.run_id,
+            },
+        )
+        for table in FROZEN_TABLES:
             connection.execute(
-                "INSERT INTO splits BY NAME SELECT $split AS split, $name AS name, $version::INTEGER AS version, "
-                "$role AS role, $recipe::JSON AS recipe, $configuration::UUID AS configuration_id, "
-                "$hash AS content_hash, $now::TIMESTAMP AS created_at, $run::UUID AS run_id",
-                {
-                    "split": split,
-                    "name": recipe.name,
-                    "version": versions[0][0] + 1 if versions else 1,
-                    "role": recipe.role,
-                    "recipe": json.dumps(_kept(recipe, dropped), ensure_ascii=False),
-                    "configuration": picked,
-                    "hash": frozen,
-                    "now": utc_now(),
-                    "run": run.run_id,
-                },
+                f"INSERT INTO {table.name} BY NAME SELECT ? AS split, * FROM new_{table.name}", [split]
             )
-            for table in FROZEN_TABLES:
-                connection.execute(
-                    f"INSERT INTO {table.name} BY NAME SELECT ? AS split, * FROM new_{table.name}", [split]
-                )
-            run.summary = {"split": split, "content_hash": frozen, "near_copies_dropped": dropped}
-    except _AlreadyFrozenError as same:
-        split, dropped = same.args
-        return {
-            "split": split,
-            "state": "already frozen, nothing changed since",
-            "near_copies_dropped": dropped,
-        }
-    return {**run.summary, "state": "frozen"}
-
-
-class _AlreadyFrozenError(Exception):
-    """Rolls back when the newest version holds exactly this."""
+        run.summary = {"split": split, "content_hash": frozen, "near_copies_dropped": dropped}
+    return {**run.summary, "state": state}
 
 
 def _kept(recipe: Recipe, dropped: int) -> dict[str, Any]:
