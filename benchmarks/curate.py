@@ -5,7 +5,8 @@
 All three begin with graded samples: ours in a store, the others in the Parquet files of its tables. Each ends with
 the difficulty of every pair and with the preferences that `curation pairs` builds by default: hardest first, sides
 matched in length, no equal texts, at most two a prompt, texts joined last. `--memory` gives each contender's process
-no more than that (RLIMIT_DATA), as on a machine that has no more.
+no more than that (RLIMIT_DATA), as on a machine that has no more. Who takes five times as long as the first is
+stopped: a thread that gets no memory may leave the others waiting for ever.
 """
 
 from __future__ import annotations
@@ -202,10 +203,15 @@ CONTENDERS = {"ours": ours, "pandas": pandas, "polars": polars}
 
 
 def measure(
-    contender: str, store: Path, tables: Path, memory: int | None
+    contender: str, store: Path, tables: Path, memory: int | None, patience: float | None
 ) -> tuple[float, float, int, int] | None:
     """Seconds, peak memory in MB, pairs and preferences, in a process of its own; None if it did not live to tell."""
-    done = _start(contender, store, tables, *(("--memory", str(memory)) if memory else ()))
+    limited = ("--memory", str(memory)) if memory else ()
+    try:
+        done = _start(contender, store, tables, *limited, patience=patience)
+    except subprocess.TimeoutExpired as error:
+        print(f"{contender}: stopped after {error.timeout:.0f} s", file=sys.stderr)
+        return None
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
         print(f"{contender}: {reason}", file=sys.stderr)
@@ -214,7 +220,9 @@ def measure(
     return float(seconds), float(peak), int(pairs), int(preferences)
 
 
-def _start(run: str, store: Path, tables: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def _start(
+    run: str, store: Path, tables: Path, *more: str, patience: float | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
@@ -227,7 +235,9 @@ def _start(run: str, store: Path, tables: Path, *more: str) -> subprocess.Comple
         tables,
         *more,
     ]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, timeout=patience
+    )
 
 
 def _export(store: Path, tables: Path) -> None:
@@ -285,7 +295,7 @@ def main(
             _start("fill", store, tables, "--samples", str(count)).check_returncode()
             base = None
             for name in contenders:
-                found = measure(name, store, tables, memory)
+                found = measure(name, store, tables, memory, base and 5 * base)
                 if found is None:
                     print(f"| {count:,} | {name} | did not finish | | | | |", flush=True)
                     continue
