@@ -34,6 +34,7 @@ lint: .venv/installed
 	$(V)/ruff check .
 	$(V)/ruff format --check .
 	$(V)/mypy
+	$(V)/mypy -p argilla_home -p argilla_database_search
 	$(V)/lint-imports
 
 bench: .venv/installed

@@ -4,13 +4,13 @@
 
 All three begin with graded samples: ours in a store, the others in the Parquet files of its tables. Each ends with
 the difficulty of every pair and with the preferences that `curation pairs` builds by default: hardest first, sides
-matched in length, no equal texts, at most two a prompt, texts joined last. `--memory` gives each contender's process
-no more than that (RLIMIT_DATA), as on a machine that has no more. Who takes five times as long as the first is
-stopped: a thread that gets no memory may leave the others waiting for ever.
+matched in length, no equal texts, at most two a prompt, texts joined last. `--memory` ends a contender that takes more,
+as a machine that has no more would.
 """
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import subprocess
 import sys
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,40 +204,37 @@ CONTENDERS = {"ours": ours, "pandas": pandas, "polars": polars}
 
 
 def measure(
-    contender: str, store: Path, tables: Path, memory: int | None, patience: float | None
+    contender: str, store: Path, tables: Path, memory: int | None
 ) -> tuple[float, float, int, int] | None:
     """Seconds, peak memory in MB, pairs and preferences, in a process of its own; None if it did not live to tell."""
-    limited = ("--memory", str(memory)) if memory else ()
-    try:
-        done = _start(contender, store, tables, *limited, patience=patience)
-    except subprocess.TimeoutExpired as error:
-        print(f"{contender}: stopped after {error.timeout:.0f} s", file=sys.stderr)
-        return None
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
+    with _start(contender, store, tables) as process:
+        if memory:
+            _watch(process, memory)
+        stdout, stderr = process.communicate()
+    if process.returncode:
+        reason = (stderr.strip().splitlines() or [f"ended with {process.returncode}"])[-1]
         print(f"{contender}: {reason}", file=sys.stderr)
         return None
-    seconds, peak, pairs, preferences = done.stdout.split()[-4:]
+    seconds, peak, pairs, preferences = stdout.split()[-4:]
     return float(seconds), float(peak), int(pairs), int(preferences)
 
 
-def _start(
-    run: str, store: Path, tables: Path, *more: str, patience: float | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.curate",
-        "--run",
-        run,
-        "--store",
-        store,
-        "--tables",
-        tables,
-        *more,
-    ]
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, timeout=patience
+def _watch(process: subprocess.Popen[str], memory: int) -> None:
+    """Kill `process` when it takes more than `memory` megabytes."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        taken = psutil.Process(process.pid)
+        while process.poll() is None:
+            if taken.memory_info().rss > memory * 1_000_000:
+                print(f"took more than {memory:,} MB and is killed:", file=sys.stderr)
+                process.kill()
+                break
+            time.sleep(0.02)
+
+
+def _start(run: str, store: Path, tables: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.curate", "--run", run, "--store", store, "--tables", tables]
+    return subprocess.Popen(
+        [*map(str, command), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -279,8 +277,6 @@ def main(
         _export(store, tables)
         return
     if run:
-        if memory:
-            resource.setrlimit(resource.RLIMIT_DATA, (memory * 1_000_000, memory * 1_000_000))
         began = time.perf_counter()
         pairs, preferences = CONTENDERS[run](store, tables)
         seconds = time.perf_counter() - began
@@ -292,10 +288,12 @@ def main(
     for count in samples:
         with tempfile.TemporaryDirectory(prefix="tierwise-bench-") as temporary:
             store, tables = Path(temporary) / "bench.duckdb", Path(temporary)
-            _start("fill", store, tables, "--samples", str(count)).check_returncode()
+            with _start("fill", store, tables, "--samples", str(count)) as filling:
+                _, stderr = filling.communicate()
+            assert not filling.returncode, stderr
             base = None
             for name in contenders:
-                found = measure(name, store, tables, memory, base and 5 * base)
+                found = measure(name, store, tables, memory)
                 if found is None:
                     print(f"| {count:,} | {name} | did not finish | | | | |", flush=True)
                     continue

@@ -42,10 +42,11 @@ class Group(click.Group):
         except TierwiseError as error:
             raise click.ClickException(" ".join(str(error).splitlines())) from error
         except ModuleNotFoundError as error:
-            if not error.name or error.name.split(".")[0] in ("warehouse", "curation"):
+            if not error.name or error.name.split(".")[0] in ("warehouse", "curation", "annotation"):
                 raise
+            extra = "annotation" if error.name in ("argilla", "psutil", "requests") else "training"
             raise click.ClickException(
-                f"this command needs the package {error.name}; `pip install 'tierwise[training]'` brings all"
+                f"this command needs the package {error.name}; `pip install 'tierwise[{extra}]'` brings all"
             ) from error
         except BrokenPipeError:
             # The reader of our output (head, less) has left; Python must not complain again at exit.
