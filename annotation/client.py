@@ -44,7 +44,7 @@ def connect(store: Store) -> argilla.Argilla:
 def _signed_in(url: str, key: str) -> argilla.Argilla:
     import argilla
     import httpx
-    from argilla._exceptions import ArgillaError, UnauthorizedError
+    from argilla._exceptions import ArgillaCredentialsError, ArgillaError
 
     try:
         version = httpx.get(f"{url.rstrip('/')}/api/v1/version", timeout=10).json()["version"]
@@ -52,7 +52,7 @@ def _signed_in(url: str, key: str) -> argilla.Argilla:
             wanted = ".".join(map(str, _SUPPORTED))
             raise TierwiseError(f"Argilla at {url} is {version}; this works with {wanted}")
         return argilla.Argilla(api_url=url, api_key=key)
-    except UnauthorizedError:
+    except ArgillaCredentialsError:
         raise TierwiseError(
             f"Argilla at {url} does not know this API key; set {_KEY} to that of an owner"
         ) from None

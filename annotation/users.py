@@ -27,11 +27,12 @@ def add(store: Store, name: str, role: Role) -> dict[str, Any]:
     from argilla import User, Workspace
 
     client = connect(store)
-    if client.users(name) is not None:
+    if _named(client, name) is not None:
         raise TierwiseError(f"there is a user {name} already")
     # The server makes the API key.
     made = dataclasses.replace(Credentials.generate(name, role), api_key=None)
-    workspace = client.workspaces(WORKSPACE) or Workspace(name=WORKSPACE, client=client).create()
+    workspaces = {workspace.name: workspace for workspace in client.workspaces}
+    workspace = workspaces.get(WORKSPACE) or Workspace(name=WORKSPACE, client=client).create()
     user = User(username=name, first_name=name, role=role, password=made.password, client=client).create()
     user.add_to_workspace(workspace)
     home = _own_home(store)
@@ -63,7 +64,7 @@ def remove(store: Store, name: str, *, with_responses: bool) -> dict[str, Any]:
         TierwiseError: As `connect`; there is none of that name; they have answered, and nobody said that this may go.
     """
     client = connect(store)
-    user = client.users(name)
+    user = _named(client, name)
     if user is None:
         raise TierwiseError(f"there is no user {name}; `python -m annotation users list` has all")
     if user.id == client.me.id:
@@ -80,6 +81,10 @@ def remove(store: Store, name: str, *, with_responses: bool) -> dict[str, Any]:
     if home is not None:
         home.save_credentials({n: c for n, c in home.credentials().items() if n != name})
     return {"removed": name, "responses_gone": sum(responses.values())}
+
+
+def _named(client: argilla.Argilla, name: str) -> argilla.User | None:
+    return next((user for user in client.users if user.username == name), None)
 
 
 def _responses(client: argilla.Argilla, name: str) -> dict[str, int]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.postgres import PASSWORD
 from tests.warehouse.support import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import psycopg
 
+    from tests.postgres import Postgres
+
 # Extensions come as packages for this version of DuckDB only, so it stands apart from the one installed.
 DUCKDB = Path(sys.prefix) / "duckdb-1.5.5"
-PASSWORD = f"sesame-{secrets.token_hex(8)}"
-_OWNER = "postgres"
 
 # Real commands, one after the other in one process, as imports and extensions take longer than most of them.
 _SHELL = """
@@ -102,77 +100,32 @@ class Lake:
         return psycopg.connect(conninfo, password=PASSWORD, autocommit=True, application_name="psql")
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A PostgreSQL that listens on a socket in `folder` only."""
-
-    folder: Path
-    binaries: Path
-
-    def conninfo(self, database: str) -> str:
-        """Connection string without password."""
-        return f"dbname={database} host={self.folder} user=tierwise"
-
-    def new_lake(self, folder: Path) -> Lake:
-        """An empty database, with `folder` for Parquet files and long runs."""
-        import psycopg
-
-        database = f"lake_{secrets.token_hex(4)}"
-        with psycopg.connect(self.conninfo("postgres"), password=PASSWORD, autocommit=True) as session:
-            session.execute(f"CREATE DATABASE {database}")
-        env = {
-            "PYTHONPATH": f"{DUCKDB}{os.pathsep}{ROOT}",
-            "PGPASSWORD": PASSWORD,
-            "TIERWISE_DB": f"ducklake:postgres:{self.conninfo(database)}",
-            "TIERWISE_STATE": str(folder / "state"),
-            "TIERWISE_LOCK_SECONDS": "60",
-            "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        return Lake(env["TIERWISE_DB"], folder / "lake", env)
-
-    def control(self, *arguments: str) -> None:
-        """Run ``pg_ctl`` and wait."""
-        _as_owner([str(self.binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", "-s", *arguments])
-
-    def start(self) -> None:
-        """Start it; what is lost with the power is no matter here."""
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
-        self.control("-l", str(self.folder / "log"), "-o", options, "start")
-
-
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The PostgreSQL of these tests; they are skipped where it or DuckDB 1.5.5 is missing."""
-    binaries = _binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
+def server(postgres: Postgres) -> Postgres:
+    """The PostgreSQL of these tests; they are skipped where DuckDB 1.5.5 is missing."""
     if not (DUCKDB / "installed").exists():
         pytest.skip("DuckDB 1.5.5 with its extensions is not installed; `make test` does that")
-    # Not in pytest's folder, which nobody but us may enter; and a socket's name must be short.
-    folder = Path(tempfile.mkdtemp(prefix="tierwise-pg-"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, _OWNER)
-        secret = folder / "password"
-        secret.write_text(PASSWORD)
-        secret.chmod(0o644)
-        server = Server(folder, binaries)
-        initialise = [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "tierwise", "--no-sync"]
-        _as_owner([*initialise, "--auth=scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C"])
-        server.start()
-        try:
-            yield server
-        finally:
-            server.control("-m", "fast", "stop")
-    finally:
-        shutil.rmtree(folder)
+    return postgres
+
+
+def new_lake(server: Postgres, folder: Path) -> Lake:
+    """An empty database, with `folder` for Parquet files and long runs."""
+    env = {
+        "PYTHONPATH": f"{DUCKDB}{os.pathsep}{ROOT}",
+        "PGPASSWORD": PASSWORD,
+        "TIERWISE_DB": f"ducklake:postgres:{server.conninfo(server.new_database('lake'))}",
+        "TIERWISE_STATE": str(folder / "state"),
+        "TIERWISE_LOCK_SECONDS": "60",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    return Lake(env["TIERWISE_DB"], folder / "lake", env)
 
 
 @pytest.fixture
-def no_lake(server: Server, tmp_path: Path) -> Iterator[Lake]:
+def no_lake(server: Postgres, tmp_path: Path) -> Iterator[Lake]:
     """A database in which nothing was made yet."""
-    with closing(server.new_lake(tmp_path)) as made:
+    with closing(new_lake(server, tmp_path)) as made:
         yield made
 
 
@@ -181,18 +134,3 @@ def lake(no_lake: Lake) -> Lake:
     """An empty store."""
     no_lake.command("warehouse", "init", "--data", no_lake.data)
     return no_lake
-
-
-def _binaries() -> Path | None:
-    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        if (folder / "initdb").exists():
-            return folder
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
-
-
-def _as_owner(command: Sequence[str]) -> None:
-    """Run `command`, as another user where we are root: PostgreSQL refuses root."""
-    if os.geteuid() == 0:
-        command = ["runuser", "-u", _OWNER, "--", *command]
-    subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL)

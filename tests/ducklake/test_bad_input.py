@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ducklake.conftest import PASSWORD
+from tests.postgres import PASSWORD
 from tests.warehouse.support import cli, one_line_error
 from warehouse.errors import TierwiseError
 from warehouse.store import Store
@@ -17,7 +17,8 @@ from warehouse.transactions import first_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.ducklake.conftest import Lake, Server
+    from tests.ducklake.conftest import Lake
+    from tests.postgres import Postgres
 
 PREFIX = "ducklake:postgres:"
 
@@ -62,7 +63,7 @@ def test_a_catalog_that_is_down(tmp_path: Path) -> None:
         assert "hunter2" not in message
 
 
-def test_a_wrong_password_and_a_wrong_database(server: Server, no_lake: Lake) -> None:
+def test_a_wrong_password_and_a_wrong_database(server: Postgres, no_lake: Lake) -> None:
     message = one_line_error(no_lake.run("-m", "warehouse", "status", PGPASSWORD="hunter2"))
     assert 'password authentication failed for user "tierwise"' in message
     assert "hunter2" not in message
@@ -142,7 +143,7 @@ main(sys.argv[1:])
 """
 
 
-def test_the_catalog_goes_away_during_a_long_run(server: Server, lake: Lake) -> None:
+def test_the_catalog_goes_away_during_a_long_run(server: Postgres, lake: Lake) -> None:
     code = (
         "import os, sys; from warehouse.store import Store; from warehouse.ledger import Run\n"
         "from tests.warehouse.support import queries\n"

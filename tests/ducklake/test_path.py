@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.curation.conftest import MAPPING, command, judged_csv, offline, tiny_model
+from tests.ducklake.conftest import new_lake
 from tests.warehouse.support import contents
 from warehouse.schema import TABLES
 from warehouse.store import Store
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.curation.conftest import RunCommand
-    from tests.ducklake.conftest import Lake, Server
+    from tests.ducklake.conftest import Lake
+    from tests.postgres import Postgres
 
 __all__ = ["command", "judged_csv", "offline", "tiny_model"]
 
@@ -55,14 +57,14 @@ def _steps(judged: Path, model: Path) -> Iterable[tuple[str, ...]]:
 
 @pytest.fixture(scope="module")
 def both(
-    server: Server,
+    server: Postgres,
     tmp_path_factory: pytest.TempPathFactory,
     command: RunCommand,
     judged_csv: Path,
     tiny_model: Path,
 ) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("both")
-    file, lake = folder / "tierwise.duckdb", server.new_lake(folder)
+    file, lake = folder / "tierwise.duckdb", new_lake(server, folder)
     with closing(lake):
         lake.command("warehouse", "init", "--data", lake.data)
         for step in _steps(judged_csv, tiny_model):

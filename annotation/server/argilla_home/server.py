@@ -15,7 +15,7 @@ from argilla_home.secrets_in import read_secrets
 def main(fd: int, *, stock: bool) -> None:
     """Serve until SIGTERM or SIGINT."""
     read_secrets()
-    import argilla_database_search  # noqa: F401 - registers the engine
+    import argilla_database_search.engine  # noqa: F401 - registers the engine
     import uvicorn
     from argilla_server import app
 

@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Work until SIGTERM or SIGINT."""
     given = read_secrets()
-    import argilla_database_search  # noqa: F401 - registers the engine
+    import argilla_database_search.engine  # noqa: F401 - registers the engine
     from argilla_server.jobs import dataset_jobs, hub_jobs, webhook_jobs  # noqa: F401
     from argilla_server.jobs.queues import DEFAULT_QUEUE, HIGH_QUEUE, REDIS_CONNECTION
     from rq import Queue, Worker
