@@ -2,7 +2,10 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: demo test lint bench docs
+# Argilla's server has an environment of its own, made by what needs it first.
+export TIERWISE_ARGILLA_ENV ?= $(CURDIR)/.venv/argilla-server
+
+.PHONY: demo annotate test lint bench docs
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -27,6 +30,9 @@ $(LAKE)/installed: | .venv/installed
 demo: .venv/installed
 	$(V)/python -m curation demo
 
+annotate: .venv/installed
+	$(V)/python -m annotation serve --annotator annotator
+
 test: .venv/installed $(LAKE)/installed
 	HF_HUB_OFFLINE=1 $(V)/python -m pytest
 
@@ -45,6 +51,7 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.duplicates
 	$(V)/python -m benchmarks.label_noise
 	$(V)/python -m benchmarks.shop
+	$(V)/python -m benchmarks.annotation
 
 docs: .venv/installed
 	$(V)/python -m docs.generate

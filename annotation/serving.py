@@ -104,6 +104,8 @@ def serving(
         kill_orphans({int(pid): began for pid, began in state.get("processes", {}).items()})
         _refuse_another_database(state, options, home)
         _empty(home.temporary)
+        if options.search_engine != _DATABASE_SEARCH:
+            _refuse_absent(options.search_engine)
         python = server_python(home.path.parent, needs_redis=options.redis_url is None, report=report)
         supervisor = Supervisor(_environment(home, options), home.path)
         url = f"http://{options.host}:{listening.getsockname()[1]}"
@@ -272,6 +274,20 @@ def _refuse_another_database(state: dict[str, Any], options: Options, home: Home
     if former and former != asked:
         hint = "leave --database-url out" if former == _SQLITE else f"give --database-url {former}"
         raise TierwiseError(f"{home.path} keeps its records in {former}, not in {asked}; {hint}")
+
+
+def _refuse_absent(search_engine: str) -> None:
+    # Argilla itself asks for a minute before it gives up.
+    url = os.environ.get("ARGILLA_ELASTICSEARCH", "http://localhost:9200")
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 9200), timeout=5).close()
+    except OSError as error:
+        where = f"{parts.hostname}:{parts.port or 9200}"
+        raise TierwiseError(
+            f"no {search_engine} answers at {where}: {error.strerror or error}; start it, or name it in "
+            "ARGILLA_ELASTICSEARCH"
+        ) from None
 
 
 def _answers(url: str) -> bool:
