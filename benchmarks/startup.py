@@ -19,6 +19,7 @@ COMMANDS = {
     "python -c 'import click'": ["-c", "import click"],
     "python -m warehouse --help": ["-m", "warehouse", "--help"],
     "python -m curation --help": ["-m", "curation", "--help"],
+    "python -m annotation --help": ["-m", "annotation", "--help"],
 }
 RUNS = 15
 AIM_SECONDS = 0.4

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from annotation.__main__ import main as annotation
 from curation.__main__ import main as curation
 from warehouse.__main__ import main as warehouse
 from warehouse.dictionary import data_dictionary
@@ -18,7 +19,8 @@ FOLDER = Path(__file__).resolve().parent
 def command_reference() -> str:
     """Markdown: the ``--help`` of every command."""
     sections = ["# Commands\n\nGenerated from `--help` by `make docs`."]
-    for name, group in (("python -m warehouse", warehouse), ("python -m curation", curation)):
+    for package, group in (("warehouse", warehouse), ("curation", curation), ("annotation", annotation)):
+        name = f"python -m {package}"
         sections.append(f"## {name}")
         sections += _sections(group, group.make_context(name, [], resilient_parsing=True))
     return "\n\n".join(sections) + "\n"

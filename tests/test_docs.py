@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 import pytest
 
+from annotation.__main__ import main as annotation
 from curation.__main__ import main as curation
 from docs.generate import command_reference, dictionary
 from warehouse.__main__ import main as warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
+GROUPS = {"warehouse": warehouse, "curation": curation, "annotation": annotation}
 
 
 @pytest.mark.parametrize(
@@ -25,17 +27,17 @@ def test_generated_documents_are_current(name: str, made: object) -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for package, group in (("warehouse", warehouse), ("curation", curation)):
+    for package, group in GROUPS.items():
         for name in group.commands:
             assert re.search(rf"python -m {package} {name}\b|^\| `{name}\b", readme, re.MULTILINE), name
 
 
 def test_every_command_in_the_readme_exists() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"python -m (warehouse|curation) ([a-z]+)(?: ([a-z]+))?", readme)
+    named = re.findall(r"python -m (warehouse|curation|annotation) ([a-z]+)(?: ([a-z]+))?", readme)
     assert named
     for package, verb, second in named:
-        group: click.Group = {"warehouse": warehouse, "curation": curation}[package]
+        group: click.Group = GROUPS[package]
         assert verb in group.commands, verb
         command = group.commands[verb]
         if isinstance(command, click.Group):

@@ -158,14 +158,15 @@ class DatabaseSearchEngine(SearchEngine):
         (`user_id`) they come in an order of the annotator's own, so that not all begin with the same.
         """
         conditions = Conditions(async_engine.dialect.name, dataset.id)
-        found, score = await self._matching(dataset, query, filter, conditions)
+        found, asked = await self._matching(dataset, query, filter, conditions)
+        page, score = self._ranked(found, asked)
         if sort:
             order = [key for wanted in sort for key in conditions.order_by(wanted)]
         elif user_id:
             order = [_shuffled(str(user_id))]
         else:
             order = [] if query is None else [desc(score)]
-        page = found.add_columns(score.label("score")).order_by(*order, Record.inserted_at, Record.id)
+        page = page.add_columns(score.label("score")).order_by(*order, Record.inserted_at, Record.id)
         async with async_engine.connect() as connection:
             total = (
                 await connection.execute(select(func.count()).select_from(found.subquery()))
@@ -243,25 +244,31 @@ class DatabaseSearchEngine(SearchEngine):
 
     async def _matching(
         self, dataset: Dataset, query: TextQuery | str | None, wanted: Filter | None, conditions: Conditions
-    ) -> tuple[Select[tuple[UUID]], ColumnElement[float]]:
-        """Ids of the records that match, and how well."""
+    ) -> tuple[Select[tuple[UUID]], Node | None]:
+        """Ids of the records that match, and what `query` asks for."""
         found = select(Record.id).where(Record.dataset_id == dataset.id)
         if wanted is not None:
             found = found.where(conditions.where(wanted))
         if query is None:
-            return found, literal(1.0)
+            return found, None
         await self._index.refresh(dataset.id)
-        asked = TextQuery(q=query) if isinstance(query, str) else query
-        parsed = parse(asked.q)
-        if parsed is None:
-            return found.where(literal(1) == 0), literal(0.0)
+        text = TextQuery(q=query) if isinstance(query, str) else query
+        asked = parse(text.q)
+        if asked is None:
+            return found.where(literal(1) == 0), None
         documents = self._index.documents
-        found = found.join(
-            documents,
-            and_(documents.c.record_id == Record.id, documents.c.field == (asked.field or ALL_FIELDS)),
-        ).where(self._condition(parsed))
-        ranked_by = phrases(parsed)
-        return found, func.coalesce(self._index.score(ranked_by), 0.0) if ranked_by else literal(1.0)
+        in_field = and_(documents.c.record_id == Record.id, documents.c.field == (text.field or ALL_FIELDS))
+        return found.join(documents, in_field).where(self._condition(asked)), asked
+
+    def _ranked(
+        self, found: Select[tuple[UUID]], asked: Node | None
+    ) -> tuple[Select[tuple[UUID]], ColumnElement[float]]:
+        """`found` with the score of each, which is 1 where no words are asked for."""
+        words = [] if asked is None else phrases(asked)
+        if not words:
+            return found, literal(1.0)
+        ranked, score = self._index.ranked(found, words)
+        return ranked, func.coalesce(score, 0.0)
 
     def _condition(self, node: Node) -> ColumnElement[bool]:
         if isinstance(node, Not):

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Uuid,
@@ -78,7 +79,7 @@ class TextIndex(ABC):
             Column("record_id", Uuid(), nullable=False),
             Column("field", String(), nullable=False),
             *self._columns(),
-            Index("dbsearch_documents_record", "record_id"),
+            Index("dbsearch_documents_record", "record_id", "field", unique=True),
         )
 
     async def install(self) -> None:
@@ -164,8 +165,10 @@ class TextIndex(ABC):
         """Condition on `documents`: it holds `phrase`."""
 
     @abstractmethod
-    def score(self, phrases: Sequence[Phrase]) -> ColumnElement[float]:
-        """How much a row of `documents` is about any of `phrases`; more is better."""
+    def ranked(
+        self, found: Select[Any], phrases: Sequence[Phrase]
+    ) -> tuple[Select[Any], ColumnElement[float]]:
+        """`found`, which joins `documents`, with what tells how much each is about any of `phrases`; more is better."""
 
 
 def _searchable(value: Any, kind: str) -> str:
@@ -223,18 +226,22 @@ class SQLiteTextIndex(TextIndex):
 
     def matches(self, phrase: Phrase) -> ColumnElement[bool]:
         """Look the phrase up in the FTS5 table."""
-        return self.documents.c.document.in_(select(self._text.c.rowid).where(_match(_fts5(phrase))))
+        # As an expression, so that SQLite does not try every row of the list for every record.
+        document = self.documents.c.document + 0
+        return document.in_(select(self._text.c.rowid).where(_match(_fts5(phrase))))
 
-    def score(self, phrases: Sequence[Phrase]) -> ColumnElement[float]:
-        """BM25 of the document."""
-        ranked = (
+    def ranked(
+        self, found: Select[Any], phrases: Sequence[Phrase]
+    ) -> tuple[Select[Any], ColumnElement[float]]:
+        """By BM25, looked up once for all."""
+        scores = (
             select(self._text.c.rowid, (-func.bm25(literal_column("dbsearch_text"))).label("score"))
             .where(_match(" OR ".join(map(_fts5, phrases))))
             # Keeps SQLite from taking the query apart: bm25 is defined within it alone.
             .limit(-1)
             .subquery()
         )
-        return select(ranked.c.score).where(ranked.c.rowid == self.documents.c.document).scalar_subquery()
+        return found.outerjoin(scores, scores.c.rowid == self.documents.c.document), scores.c.score
 
 
 def _match(query: str) -> ColumnElement[bool]:
@@ -297,9 +304,12 @@ class PostgresTextIndex(TextIndex):
         """Compare the column with the phrase."""
         return self.documents.c.words.op("@@", is_comparison=True)(_query(_tsquery(phrase)))
 
-    def score(self, phrases: Sequence[Phrase]) -> ColumnElement[float]:
-        """Cover density, less for long texts."""
-        return func.ts_rank_cd(self.documents.c.words, _query(" | ".join(map(_tsquery, phrases))), text("1"))
+    def ranked(
+        self, found: Select[Any], phrases: Sequence[Phrase]
+    ) -> tuple[Select[Any], ColumnElement[float]]:
+        """By cover density, less for long texts."""
+        query = _query(" | ".join(map(_tsquery, phrases)))
+        return found, func.ts_rank_cd(self.documents.c.words, query, text("1"))
 
 
 class _TSQuery(UserDefinedType[str]):
