@@ -145,7 +145,8 @@ class _ParquetFile:
 
         self._path = path
         try:
-            self._file = pq.ParquetFile(path)
+            # Read ahead, all of the file would stay in memory until its last row.
+            self._file = pq.ParquetFile(path, pre_buffer=False)
             self.columns: list[str] = list(self._file.schema_arrow.names)
         except (pa.ArrowException, OSError) as error:
             raise TierwiseError(f"{path} is not a complete Parquet file ({_first_line(error)})") from None
