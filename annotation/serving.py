@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -109,17 +109,14 @@ def serving(
         python = server_python(home.path.parent, needs_redis=options.redis_url is None, report=report)
         supervisor = Supervisor(_environment(home, options), home.path)
         url = f"http://{options.host}:{listening.getsockname()[1]}"
-        known = {"pid": os.getpid(), "url": url, "database": _database(options)}
-        home.save_state({**state, **known})
+        served = {"pid": os.getpid(), "url": url}
+        home.save_state({**state, **served})
         try:
             ready = _start(supervisor, home, options, python, url, listening, state)
-            home.save_state(
-                {
-                    **known,
-                    "prepared": ARGILLA_VERSION,
-                    "processes": {str(p): t for p, t in supervisor.pids().items()},
-                }
-            )
+            # A home has a database once it was prepared there, and not by having been asked to.
+            kept = {"database": _database(options), "prepared": ARGILLA_VERSION}
+            processes = {str(pid): began for pid, began in supervisor.pids().items()}
+            home.save_state({**served, **kept, "processes": processes})
             yield ready, supervisor
         finally:
             supervisor.stop()
@@ -211,12 +208,10 @@ def _prepared(
     is_ours = options.database_url is None
     if is_ours and not new and home.database.exists() and state.get("prepared") == ARGILLA_VERSION:
         return ()
-    # Kept before they are used: a password that nobody knows would lock its user out.
+    # Kept before they are used: a password that nobody knows would lock its user out. Those that were kept by a
+    # start that was killed then are still to be made.
     home.save_credentials({**known, **new})
-    users = [
-        {"username": user.username, "password": user.password, "api_key": user.api_key, "role": user.role}
-        for user in new.values()
-    ]
+    users = [asdict({**known, **new}[name]) for name in wanted]
     given = {"environment": environment, "workspace": WORKSPACE, "users": users}
     service = Service(
         "preparing the database",
@@ -225,8 +220,9 @@ def _prepared(
         json.dumps(given).encode(),
     )
     made = json.loads(supervisor.run(service, _PREPARING))["made"]
-    home.save_credentials({**known, **{name: new[name] for name in made}})
-    return tuple(new[name] for name in made)
+    # Whoever was in the database already has another password than was made for them here.
+    home.save_credentials({**known, **{name: user for name, user in new.items() if name in made}})
+    return tuple({**known, **new}[name] for name in made)
 
 
 def _environment(home: Home, options: Options) -> dict[str, str]:

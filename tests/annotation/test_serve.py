@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from annotation.environment import SERVER_CODE
+from annotation.home import Credentials
 from tests.annotation.conftest import ANNOTATORS, Served, database_url, eventually, served, serving
 from tests.annotation.review import Review, record
 from tests.warehouse.support import one_line_error
@@ -304,6 +305,19 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
     assert "preparing the database failed" in error
     assert f"pw-{os.getpid()}" not in error
     assert not [log for log in instance.home.logs.iterdir() if f"pw-{os.getpid()}" in log.read_text()]
+    assert "database" not in instance.home.state()
+
+
+def test_a_first_start_that_was_killed_before_it_made_its_users(tmp_path: Path) -> None:
+    instance = served(tmp_path)
+    instance.home.make()
+    kept = Credentials.generate("owner", "owner")
+    instance.home.save_credentials({"owner": kept})
+    with serving(tmp_path) as again:
+        form = {"username": "owner", "password": kept.password}
+        assert httpx.post(f"{again.url}/api/v1/token", data=form).is_success
+        assert again.told is not None
+        assert again.told["users_made"] == ["owner", *ANNOTATORS]
 
 
 def test_what_runs_in_argillas_environment_knows_nothing_of_tierwise() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from argilla_server.database import async_engine
 from argilla_server.enums import MetadataPropertyType
+from argilla_server.errors.future import UnprocessableEntityError
 from argilla_server.models import Record, Response
 from argilla_server.search_engine import (
     FloatMetadataMetrics,
@@ -191,16 +192,19 @@ class DatabaseSearchEngine(SearchEngine):
 
         Raises:
             ValueError: Neither or both are given, or the record has no such vector.
+            UnprocessableEntityError: The vector has another number of dimensions.
         """
         if bool(value) == bool(record):
             raise ValueError("Must provide either vector value or record to compute the similarity search")
         wanted = value or (record and record.vector_value_by_vector_settings(vector_settings))
         if not wanted:
             raise ValueError("Cannot find a vector value to apply with provided info")
+        if len(wanted) != vector_settings.dimensions:
+            raise UnprocessableEntityError(
+                f"the vector has {len(wanted)} dimensions, and `{vector_settings.name}` has {vector_settings.dimensions}"
+            )
         conditions = Conditions(async_engine.dialect.name, dataset.id)
         found, _ = await self._matching(dataset, query, filter, conditions)
-        if record:
-            found = found.where(Record.id != record.id)
         async with async_engine.connect() as connection:
             items = await nearest(
                 connection,

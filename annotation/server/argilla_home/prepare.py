@@ -38,7 +38,7 @@ def _migrate() -> None:
     command.upgrade(Config(ALEMBIC_CONFIG_FILE), "head")
 
 
-async def _users(workspace_name: str, users: list[dict[str, str]]) -> dict[str, Any]:
+async def _users(workspace_name: str, users: list[dict[str, Any]]) -> dict[str, Any]:
     from argilla_server.contexts import accounts
     from argilla_server.database import AsyncSessionLocal, async_engine
     from argilla_server.models import User, Workspace, WorkspaceUser
@@ -59,8 +59,9 @@ async def _users(workspace_name: str, users: list[dict[str, str]]) -> dict[str, 
                 username=user["username"],
                 role=user["role"],
                 password_hash=accounts.hash_password(user["password"]),
-                api_key=user["api_key"],
                 autocommit=False,
+                # Argilla makes one for whom none was made.
+                **({"api_key": user["api_key"]} if user["api_key"] else {}),
             )
             await db.flush()
             await WorkspaceUser.create(db, workspace_id=workspace.id, user_id=created.id, autocommit=False)
