@@ -239,7 +239,7 @@ def test_similar_records(filled: Review) -> None:
     assert filled.search(query=query, offset=0, limit=2)[1] == names([0, 1])
     filled.log([record("r0", "red", vectors={"meaning": [-1.0, 0.0, 0.0]})])
     assert near(value=[1.0, 0.0, 0.0])[-1] == "r0"
-    with pytest.raises(AssertionError, match="422 .*has 2 dimensions, and `meaning` has 3"):
+    with pytest.raises(AssertionError, match=r"422 .*has 2 dimensions, and `meaning` has 3"):
         near(value=[1.0, 0.0])
 
 

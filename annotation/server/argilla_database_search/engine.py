@@ -199,9 +199,10 @@ class DatabaseSearchEngine(SearchEngine):
         wanted = value or (record and record.vector_value_by_vector_settings(vector_settings))
         if not wanted:
             raise ValueError("Cannot find a vector value to apply with provided info")
-        if len(wanted) != vector_settings.dimensions:
+        expected = vector_settings.dimensions
+        if len(wanted) != expected:
             raise UnprocessableEntityError(
-                f"the vector has {len(wanted)} dimensions, and `{vector_settings.name}` has {vector_settings.dimensions}"
+                f"the vector has {len(wanted)} dimensions, and `{vector_settings.name}` has {expected}"
             )
         conditions = Conditions(async_engine.dialect.name, dataset.id)
         found, _ = await self._matching(dataset, query, filter, conditions)
