@@ -6,6 +6,7 @@ matches nothing and is sorted last, and a response filter looks for one response
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, time, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -35,6 +36,7 @@ from sqlalchemy import (
     collate,
     exists,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -46,6 +48,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 if TYPE_CHECKING:
     from argilla_server.search_engine import FilterScope
     from sqlalchemy import FromClause
+
+
+_HEX_DIGITS = 32
+_SEED_DIGITS = 8
 
 
 class Members(NamedTuple):
@@ -98,13 +104,24 @@ class Conditions:
             pick = func.max if descends else func.min
             if isinstance(members, Members):
                 number = func.avg if isinstance(scope, ResponseFilterScope) else pick
-                keys = [
-                    found.with_only_columns(number(members.number)).scalar_subquery(),
-                    self.collated(found.with_only_columns(pick(members.text)).scalar_subquery()),
-                ]
+                keys = [found.with_only_columns(number(members.number)).scalar_subquery()]
+                if getattr(scope, "property", None) != "score":
+                    keys.append(self.collated(found.with_only_columns(pick(members.text)).scalar_subquery()))
             else:
                 keys = [self.collated(found.with_only_columns(pick(members)).scalar_subquery())]
         return [(key.desc() if descends else key.asc()).nulls_last() for key in keys]
+
+    def shuffled(self, seed: str) -> ColumnElement[Any]:
+        """A key to sort ``records`` by, in an order that `seed` decides."""
+        if not self._is_sqlite:
+            return func.md5(cast(Record.id, String) + seed)
+        # SQLite has no such function. Ids are random already: some of their digits, taken in an order of the
+        # seed's, are as good as a random number.
+        places = random.Random(seed).sample(range(1, _HEX_DIGITS + 1), _SEED_DIGITS)  # noqa: S311
+        shuffled: ColumnElement[str] = literal("")
+        for place in places:
+            shuffled = shuffled + func.substr(cast(Record.id, String), place, 1)
+        return shuffled
 
     def _values(self, scope: FilterScope) -> tuple[Select[Any], Members | ColumnElement[str]]:
         """A query for what `scope` names of a record of the outer query, and its values."""
@@ -115,14 +132,14 @@ class Conditions:
             members = self._members(Response.values, str(scope.question), "value")
             return _of_user(select(1).select_from(Response).join(members.source, true()), scope), members
         if isinstance(scope, SuggestionFilterScope):
+            question = select(Question.id).where(
+                Question.name == scope.question, Question.dataset_id == self._dataset_id
+            )
             suggested = (
                 select(1)
                 .select_from(Suggestion)
-                .join(Question, Question.id == Suggestion.question_id)
                 .where(
-                    Suggestion.record_id == Record.id,
-                    Question.name == scope.question,
-                    Question.dataset_id == self._dataset_id,
+                    Suggestion.record_id == Record.id, Suggestion.question_id == question.scalar_subquery()
                 )
                 .correlate(Record)
             )

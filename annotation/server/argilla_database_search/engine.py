@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from argilla_server.database import async_engine
@@ -20,7 +20,6 @@ from argilla_server.search_engine import (
 )
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     String,
     and_,
@@ -40,17 +39,15 @@ from argilla_database_search.text_index import ALL_FIELDS, PostgresTextIndex, SQ
 from argilla_database_search.vectors import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
     from uuid import UUID
 
     from argilla_server.enums import SimilarityOrder
     from argilla_server.models import Dataset, MetadataProperty, Suggestion, User, VectorSettings
     from argilla_server.search_engine import Filter, MetadataMetrics, Order
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ENGINE_NAME = "database"
-
-_HEX_DIGITS = 32
-_SEED_DIGITS = 12
 
 
 @SearchEngine.register(engine_name=ENGINE_NAME)
@@ -160,15 +157,17 @@ class DatabaseSearchEngine(SearchEngine):
         """
         conditions = Conditions(async_engine.dialect.name, dataset.id)
         found, asked = await self._matching(dataset, query, filter, conditions)
-        page, score = self._ranked(found, asked)
+        page, score = found, literal(1.0)
         if sort:
             order = [key for wanted in sort for key in conditions.order_by(wanted)]
         elif user_id:
-            order = [_shuffled(str(user_id))]
+            order = [conditions.shuffled(str(user_id))]
         else:
-            order = [] if query is None else [desc(score)]
+            # Nobody asks how well a record matches where that does not decide its place.
+            page, score = self._ranked(found, asked, query)
+            order = [desc(score)] if asked else []
         page = page.add_columns(score.label("score")).order_by(*order, Record.inserted_at, Record.id)
-        async with async_engine.connect() as connection:
+        async with _connection() as connection:
             total = (
                 await connection.execute(select(func.count()).select_from(found.subquery()))
             ).scalar_one()
@@ -206,7 +205,7 @@ class DatabaseSearchEngine(SearchEngine):
             )
         conditions = Conditions(async_engine.dialect.name, dataset.id)
         found, _ = await self._matching(dataset, query, filter, conditions)
-        async with async_engine.connect() as connection:
+        async with _connection() as connection:
             items = await nearest(
                 connection,
                 vector_settings.id,
@@ -232,7 +231,7 @@ class DatabaseSearchEngine(SearchEngine):
             .join(members.source, true())
             .where(Record.dataset_id == metadata_property.dataset_id, members.text.is_not(None))
         )
-        async with async_engine.connect() as connection:
+        async with _connection() as connection:
             if metadata_property.type == MetadataPropertyType.terms:
                 terms = await connection.execute(
                     found.group_by(members.text).order_by(desc("times"), conditions.collated(members.text))
@@ -263,42 +262,38 @@ class DatabaseSearchEngine(SearchEngine):
             return found.where(literal(1) == 0), None
         documents = self._index.documents
         in_field = and_(documents.c.record_id == Record.id, documents.c.field == (text.field or ALL_FIELDS))
-        return found.join(documents, in_field).where(self._condition(asked)), asked
+        return found.join(documents, in_field).where(self._condition(asked, text.field or ALL_FIELDS)), asked
 
     def _ranked(
-        self, found: Select[tuple[UUID]], asked: Node | None
+        self, found: Select[tuple[UUID]], asked: Node | None, query: TextQuery | str | None
     ) -> tuple[Select[tuple[UUID]], ColumnElement[float]]:
         """`found` with the score of each, which is 1 where no words are asked for."""
         words = [] if asked is None else phrases(asked)
         if not words:
             return found, literal(1.0)
-        ranked, score = self._index.ranked(found, words)
+        field = (isinstance(query, TextQuery) and query.field) or ALL_FIELDS
+        ranked, score = self._index.ranked(found, words, field)
         return ranked, func.coalesce(score, 0.0)
 
-    def _condition(self, node: Node) -> ColumnElement[bool]:
+    def _condition(self, node: Node, field: str) -> ColumnElement[bool]:
         if isinstance(node, Not):
-            return not_(self._condition(node.part))
+            return not_(self._condition(node.part, field))
         if isinstance(node, Group):
-            parts = [self._condition(part) for part in node.parts]
+            parts = [self._condition(part, field) for part in node.parts]
             return or_(*parts) if node.any_of else and_(*parts)
-        return self._index.matches(node)
+        return self._index.matches(node, field)
+
+
+@contextlib.asynccontextmanager
+async def _connection() -> AsyncIterator[AsyncConnection]:
+    async with async_engine.connect() as connection:
+        if async_engine.dialect.name == "postgresql":
+            # Compiling one of these queries takes longer than running it.
+            await connection.exec_driver_sql("SET LOCAL jit = off")
+        yield connection
 
 
 async def _counts(query: Select[tuple[str, int]]) -> dict[str, int]:
-    async with async_engine.connect() as connection:
+    async with _connection() as connection:
         counts: dict[str, int] = dict((await connection.execute(query)).all())
     return {"total": sum(counts.values()), **counts}
-
-
-def _shuffled(seed: str) -> ColumnElement[str]:
-    """An order of records that `seed` decides.
-
-    Ids are random already: some of their digits, taken in an order of the seed's, are as good as a random number,
-    and every database can take them.
-    """
-    places = random.Random(seed).sample(range(1, _HEX_DIGITS + 1), _SEED_DIGITS)  # noqa: S311
-    digits = func.replace(cast(Record.id, String), "-", "")
-    shuffled: ColumnElement[str] = literal("")
-    for place in places:
-        shuffled = shuffled + func.substr(digits, cast(place, Integer), 1)
-    return shuffled

@@ -161,14 +161,14 @@ class TextIndex(ABC):
     ) -> None: ...
 
     @abstractmethod
-    def matches(self, phrase: Phrase) -> ColumnElement[bool]:
-        """Condition on `documents`: it holds `phrase`."""
+    def matches(self, phrase: Phrase, field: str) -> ColumnElement[bool]:
+        """Condition on `documents`, those of `field`: it holds `phrase`."""
 
     @abstractmethod
     def ranked(
-        self, found: Select[Any], phrases: Sequence[Phrase]
+        self, found: Select[Any], phrases: Sequence[Phrase], field: str
     ) -> tuple[Select[Any], ColumnElement[float]]:
-        """`found`, which joins `documents`, with what tells how much each is about any of `phrases`; more is better."""
+        """`found`, which joins `documents`, with how much each is about any of `phrases`; more is better."""
 
 
 def _searchable(value: Any, kind: str) -> str:
@@ -180,9 +180,9 @@ def _searchable(value: Any, kind: str) -> str:
 
 
 class SQLiteTextIndex(TextIndex):
-    """Words in an FTS5 table whose rowid is the document's."""
+    """Words in an FTS5 table whose rowid is the document's: those of all fields in a column of their own."""
 
-    _text = table("dbsearch_text", column("rowid"), column("words"))
+    _text = table("dbsearch_text", column("rowid"), column("everything"), column("words"))
 
     async def _begin(self, connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -197,7 +197,7 @@ class SQLiteTextIndex(TextIndex):
     def _triggers(self) -> Iterable[str]:
         # Words come separated by blanks already: whatever else they hold belongs to them.
         yield (
-            "CREATE VIRTUAL TABLE IF NOT EXISTS dbsearch_text USING fts5(words, "
+            "CREATE VIRTUAL TABLE IF NOT EXISTS dbsearch_text USING fts5(everything, words, "
             "tokenize = \"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'\")"
         )
         for event, (when, row) in _EVENTS.items():
@@ -217,26 +217,30 @@ class SQLiteTextIndex(TextIndex):
         last = (await connection.execute(select(func.max(self.documents.c.document)))).scalar() or 0
         for number, document in enumerate(documents, last + 1):
             document["document"] = number
-            document["words"] = " ".join(document["words"])
+            words = " ".join(document.pop("words"))
+            document["everything"], document["text"] = (
+                (words, "") if document["field"] == ALL_FIELDS else ("", words)
+            )
         if documents:
             await connection.execute(insert(self.documents), documents)
-            await connection.execute(
-                insert(self._text).values(rowid=bindparam("document"), words=bindparam("words")), documents
+            filled = insert(self._text).values(
+                rowid=bindparam("document"), everything=bindparam("everything"), words=bindparam("text")
             )
+            await connection.execute(filled, documents)
 
-    def matches(self, phrase: Phrase) -> ColumnElement[bool]:
+    def matches(self, phrase: Phrase, field: str) -> ColumnElement[bool]:
         """Look the phrase up in the FTS5 table."""
         # As an expression, so that SQLite does not try every row of the list for every record.
         document = self.documents.c.document + 0
-        return document.in_(select(self._text.c.rowid).where(_match(_fts5(phrase))))
+        return document.in_(select(self._text.c.rowid).where(_match([phrase], field)))
 
     def ranked(
-        self, found: Select[Any], phrases: Sequence[Phrase]
+        self, found: Select[Any], phrases: Sequence[Phrase], field: str
     ) -> tuple[Select[Any], ColumnElement[float]]:
         """By BM25, looked up once for all."""
         scores = (
             select(self._text.c.rowid, (-func.bm25(literal_column("dbsearch_text"))).label("score"))
-            .where(_match(" OR ".join(map(_fts5, phrases))))
+            .where(_match(phrases, field))
             # Keeps SQLite from taking the query apart: bm25 is defined within it alone.
             .limit(-1)
             .subquery()
@@ -244,7 +248,9 @@ class SQLiteTextIndex(TextIndex):
         return found.outerjoin(scores, scores.c.rowid == self.documents.c.document), scores.c.score
 
 
-def _match(query: str) -> ColumnElement[bool]:
+def _match(phrases: Sequence[Phrase], field: str) -> ColumnElement[bool]:
+    within = "everything" if field == ALL_FIELDS else "words"
+    query = f"{within} : ({' OR '.join(map(_fts5, phrases))})"
     return literal_column("dbsearch_text").op("MATCH", is_comparison=True)(query)
 
 
@@ -300,12 +306,12 @@ class PostgresTextIndex(TextIndex):
                 documents,
             )
 
-    def matches(self, phrase: Phrase) -> ColumnElement[bool]:
+    def matches(self, phrase: Phrase, field: str) -> ColumnElement[bool]:
         """Compare the column with the phrase."""
         return self.documents.c.words.op("@@", is_comparison=True)(_query(_tsquery(phrase)))
 
     def ranked(
-        self, found: Select[Any], phrases: Sequence[Phrase]
+        self, found: Select[Any], phrases: Sequence[Phrase], field: str
     ) -> tuple[Select[Any], ColumnElement[float]]:
         """By cover density, less for long texts."""
         query = _query(" | ".join(map(_tsquery, phrases)))
