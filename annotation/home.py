@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from warehouse.errors import TierwiseError
+from warehouse.scratch import is_claimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,16 +102,7 @@ class Home:
     @property
     def is_claimed(self) -> bool:
         """Whether a process has it."""
-        try:
-            lock = self._lock.open()
-        except FileNotFoundError:
-            return False
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return is_claimed(self.path)
 
     def state(self) -> dict[str, Any]:
         """What the last server of this home said of itself; as it left it, if it was killed."""
