@@ -86,6 +86,8 @@ class Served:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                # Tests may run under nohup, which is inherited.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
