@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from annotation.home import Home
 
-_DATABASE, _MANIFEST = "argilla.db", "backup.json"
-_SECRETS = ("credentials.json", "secret-key")
+_MANIFEST = "backup.json"
 
 
 def back_up(home: Home, path: Path) -> dict[str, Any]:
@@ -45,10 +44,10 @@ def back_up(home: Home, path: Path) -> dict[str, Any]:
     with scratch_directory(path.absolute().parent, "backup") as directory:
         inside = directory / "copy"
         inside.mkdir(mode=0o700)
-        counts = _copy_database(home.database, inside / _DATABASE)
-        for name in _SECRETS:
-            if (home.path / name).exists():
-                write_private(inside / name, (home.path / name).read_text())
+        counts = _copy_database(home.database, inside / home.database.name)
+        for secret in home.secrets:
+            if secret.exists():
+                write_private(inside / secret.name, secret.read_text())
         manifest = {"argilla": ARGILLA_VERSION, "made_at": utc_now().isoformat(timespec="seconds"), **counts}
         write_private(inside / _MANIFEST, json.dumps(manifest, indent=1))
         inside.rename(path)
@@ -73,12 +72,12 @@ def restore(home: Home, path: Path) -> dict[str, Any]:
     with home.claimed("restore it"):
         if home.database.exists():
             raise TierwiseError(f"{home.path} has records already; move it away first")
-        for name in _SECRETS:
-            if (path / name).exists():
-                write_private(home.path / name, (path / name).read_text())
-        arriving = home.database.with_name(f".{_DATABASE}")
+        for secret in home.secrets:
+            if (path / secret.name).exists():
+                write_private(secret, (path / secret.name).read_text())
+        arriving = home.database.with_name(f".{home.database.name}")
         arriving.unlink(missing_ok=True)
-        counts = _copy_database(path / _DATABASE, arriving)
+        counts = _copy_database(path / home.database.name, arriving)
         # Last, and whole: with it the home is there.
         arriving.rename(home.database)
         home.save_state({"database": "sqlite", "prepared": ARGILLA_VERSION})

@@ -51,6 +51,7 @@ class Home:
         self.temporary = self.path / "tmp"
         self.redis = self.path / "redis"
         self._secret = self.path / "secret-key"
+        self.secrets = (self.credentials_file, self._secret)
         self._state = self.path / "server.json"
         self._lock = self.path / "lock"
 

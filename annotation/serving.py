@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -115,8 +116,7 @@ def serving(
             ready = _start(supervisor, home, options, python, url, listening, state)
             # A home has a database once it was prepared there, and not by having been asked to.
             kept = {"database": _database(options), "prepared": ARGILLA_VERSION}
-            processes = {str(pid): began for pid, began in supervisor.pids().items()}
-            home.save_state({**served, **kept, "processes": processes})
+            home.save_state({**served, **kept, "processes": supervisor.pids()})
             yield ready, supervisor
         finally:
             supervisor.stop()
@@ -134,8 +134,7 @@ def watch(supervisor: Supervisor, home: Home, report: Callable[[str], None]) -> 
         time.sleep(_LOOK_EVERY)
         for service in supervisor.revive():
             report(f"{service.name} ended and was started again; {service.log} may say why")
-            pids = {str(pid): began for pid, began in supervisor.pids().items()}
-            home.save_state({**home.state(), "processes": pids})
+            home.save_state({**home.state(), "processes": supervisor.pids()})
 
 
 def _start(
@@ -249,7 +248,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             listening.bind((host, port))
             listening.listen(512)
         except OSError as error:
-            if error.errno == 98 or "in use" in str(error):
+            if error.errno == errno.EADDRINUSE:
                 raise TierwiseError(
                     f"port {port} is taken by {listener(port)}; end it, or choose another with --port"
                 ) from None
