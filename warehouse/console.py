@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +39,8 @@ class Group(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with _second_ctrl_c_kills():
+                return super().invoke(ctx)
         except TierwiseError as error:
             raise click.ClickException(" ".join(str(error).splitlines())) from error
         except ModuleNotFoundError as error:
@@ -61,6 +63,28 @@ class Group(click.Group):
                 "Interrupted. What was finished is kept; the same command goes on from there.", err=True
             )
             ctx.exit(130)
+
+
+@contextmanager
+def _second_ctrl_c_kills() -> Iterator[None]:
+    """Let a second Ctrl-C end the process as it is: DuckDB may wait for its own threads forever after the first.
+
+    A store can be killed at any moment.
+    """
+
+    def interrupt(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    # Python's own handler stands only where Ctrl-C is meant to reach us.
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _store(_context: click.Context, _parameter: click.Parameter, name: str) -> Store:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from warehouse.errors import TierwiseError
 from warehouse.tabular import json_rows, write_query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -70,19 +72,34 @@ def print_query(
             written = write_query(connection, statement, out)
             click.echo(f"{written:,} rows in {out}")
         elif as_json:
-            _print_json(connection, statement)
+            with _leaving_at_once():
+                _print_json(connection, statement)
         else:
-            _print_table(connection, statement)
-    except (duckdb.InterruptException, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
-            raise
-        # After an interrupt, DuckDB 2.0 may wait for its own threads forever when the connection closes.
-        click.echo("Interrupted.", err=True)
-        os._exit(130)
+            with _leaving_at_once():
+                _print_table(connection, statement)
     except duckdb.Error as error:
         if "read-only mode" in str(error):
             raise TierwiseError("SQL: `sql` only reads; take a snapshot to change things") from error
         raise TierwiseError(f"SQL: {_told(error)}") from error
+
+
+@contextlib.contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """Ctrl-C ends the process as the signal comes: a query that only prints has nothing to tidy.
+
+    DuckDB 2.0, when a query is interrupted, may wait for its own threads forever.
+    """
+
+    def leave(_number: int, _frame: object) -> None:
+        os.write(2, b"Interrupted.\n")
+        os._exit(130)
+
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _told(error: Exception) -> str:
