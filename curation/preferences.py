@@ -1,4 +1,4 @@
-"""DPO preferences: a correct and a wrong sample of the same rendered prompt.
+"""DPO preferences: two answers to the same rendered prompt, a correct sample over a wrong one.
 
 Each default is a choice that a practitioner would make:
 
@@ -10,6 +10,8 @@ Each default is a choice that a practitioner would make:
 - Sides matched by length: to each rejected text the chosen one nearest in tokens, never beyond a ratio of 2,
   so that length does not become the signal.
 - No two equal texts: among equal samples the first counts.
+- What people said comes before what is counted (`curation.reviewed`): no sample is chosen that they rejected, and each
+  correction of theirs is chosen over what it corrects, whatever their lengths, beside the 2.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
+from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_new
@@ -43,6 +46,7 @@ def update_preferences(
     per_prompt: int = 2,
     hardest_by: HardestBy = "confidence",
     max_length_ratio: float = 2.0,
+    reviewed: Reviewed | None = None,
 ) -> dict[str, Any]:
     """Make the preferences of a configuration anew from today's grades; return the counts.
 
@@ -54,21 +58,28 @@ def update_preferences(
         per_prompt: At most so many for a prompt.
         hardest_by: Which wrong samples come first.
         max_length_ratio: Longer over shorter side, in generated tokens, at most.
+        reviewed: ``accepted`` chooses only what people accepted or wrote.
 
     Raises:
         TierwiseError: No such configuration.
     """
-    run = Run(
-        "pairs", {"per_prompt": per_prompt, "hardest_by": hardest_by, "max_length_ratio": max_length_ratio}
-    )
+    parameters = {
+        "per_prompt": per_prompt,
+        "hardest_by": hardest_by,
+        "max_length_ratio": max_length_ratio,
+        "reviewed": reviewed,
+    }
+    run = Run("pairs", parameters)
     with store.read() as connection:
         picked = pick_configuration(connection, configuration)
     with store.write(run) as connection:
-        _gather(connection, picked.configuration_id)
+        _gather(connection, picked.configuration_id, reviewed)
         _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
+        _correct(connection, picked.configuration_id)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
-            "AND preference_id NOT IN (SELECT preference_id FROM matched)",
+            "AND preference_id NOT IN (SELECT preference_id FROM matched) "
+            "AND preference_id NOT IN (SELECT preference_id FROM corrected)",
             {"configuration": picked.configuration_id},
         ).fetchall()[0][0]
         # Texts join last: all ranking above moves ids and numbers only.
@@ -77,6 +88,12 @@ def update_preferences(
             "preferences",
             "SELECT matched.*, c.text AS chosen, r.text AS rejected, $run::UUID AS run_id FROM matched "
             "JOIN samples c ON c.sample_id = chosen_sample_id JOIN samples r ON r.sample_id = rejected_sample_id",
+            {"run": run.run_id},
+        )
+        added += insert_new(
+            connection,
+            "preferences",
+            "SELECT *, $run::UUID AS run_id FROM corrected",
             {"run": run.run_id},
         )
         run.summary = {
@@ -88,23 +105,26 @@ def update_preferences(
     return run.summary
 
 
-def _gather(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
-    """Make ``prompts``: a row for each, with its choosable and its rejectable samples as lists.
+def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, reviewed: Reviewed | None) -> None:
+    """Make ``gathered_prompts``: a row for each, with its choosable and its rejectable samples as lists.
 
     A prompt has few samples, however many prompts there are. Lists in its row take less memory than joins and
     windows over all samples, and need no sorting.
     """
     connection.execute(
         f"""
-        CREATE TEMP TABLE prompts AS
+        CREATE TEMP TABLE gathered_prompts AS
         WITH gathered AS (
             SELECT pair_id, prompt_hash, any_value(prompt_id) AS prompt_id, any_value(gold_tier) AS gold_tier,
                 list(struct_pack(
                     index := sample_index, text := text_hash, id := sample_id, tokens := completion_tokens,
                     tier := tier, distance := distance, confidence := tier_probs[tier],
-                    choosable := correct AND finish_reason = 'stop' AND consistent IS DISTINCT FROM false,
-                    rejectable := outcome = 'wrong')) AS samples
-            FROM ({CURRENT_GRADES}) WHERE configuration_id = $configuration::UUID GROUP BY pair_id, prompt_hash
+                    choosable := correct AND finish_reason = 'stop'
+                        AND (consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
+                        AND {sql_teachable("o.outcome", reviewed)},
+                    rejectable := g.outcome = 'wrong')) AS samples
+            FROM ({CURRENT_GRADES}) g LEFT JOIN (SELECT sample_id, outcome FROM review_outcomes) o USING (sample_id)
+            WHERE configuration_id = $configuration::UUID GROUP BY pair_id, prompt_hash
         ), different AS (
             SELECT * REPLACE (list_filter(samples, lambda s: len(list_filter(
                 samples, lambda t: t.text = s.text AND t.index < s.index)) = 0) AS samples) FROM gathered
@@ -133,7 +153,7 @@ def _match(
                 hardness := {hardness}, id := r.id, tier := r.tier, distance := r.distance, confidence := r.confidence,
                 chosen := list_min(list_transform(choosable, lambda c: struct_pack(
                     ratio := greatest(c.tokens, r.tokens) / least(c.tokens, r.tokens), id := c.id))))) AS rejected
-            FROM prompts WHERE len(choosable) > 0 AND len(rejectable) > 0
+            FROM gathered_prompts WHERE len(choosable) > 0 AND len(rejectable) > 0
         ), best AS (
             SELECT * REPLACE (unnest(list_slice(list_sort(list_filter(
                 rejected, lambda r: r.chosen.ratio <= $max_length_ratio)), 1, $per_prompt)) AS rejected)
@@ -150,16 +170,36 @@ def _match(
     )
 
 
+def _correct(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
+    """Make ``corrected``: the preferences for corrections, with texts, as there are few."""
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE corrected AS
+        SELECT {sql_content_id("preference", "rationale_id", "sample_id")} AS preference_id, pair_id, configuration_id,
+            prompt_id, prompt_hash, rationale_id AS chosen_rationale_id, sample_id AS rejected_sample_id,
+            text AS chosen, corrected AS rejected, gold_tier, corrected_tier AS rejected_tier,
+            abs(corrected_tier - gold_tier) AS tier_distance, tier_probs[corrected_tier] AS rejected_confidence,
+            greatest(length(text), length(corrected)) / greatest(least(length(text), length(corrected)), 1)
+                AS length_ratio
+        FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID AND text <> corrected
+        """,
+        {"configuration": configuration},
+    )
+
+
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     prompts = connection.execute(
         """
         SELECT count(*), count(*) FILTER (m.pair_id IS NOT NULL),
             count(*) FILTER (len(choosable) = 0), count(*) FILTER (len(choosable) > 0 AND len(rejectable) = 0),
             count(*) FILTER (len(choosable) > 0 AND len(rejectable) > 0 AND m.pair_id IS NULL)
-        FROM prompts LEFT JOIN (SELECT DISTINCT pair_id, prompt_hash FROM matched) m USING (pair_id, prompt_hash)
+        FROM gathered_prompts
+        LEFT JOIN (SELECT DISTINCT pair_id, prompt_hash FROM matched) m USING (pair_id, prompt_hash)
         """
     ).fetchall()[0]
-    preferences = connection.execute("SELECT count(*) FROM matched").fetchall()[0][0]
+    preferences, corrections = connection.execute(
+        "SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM corrected)"
+    ).fetchall()[0]
     return {
         "prompts": prompts[0],
         "prompts_with_preferences": prompts[1],
@@ -168,5 +208,6 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
             "no wrong sample": prompts[3],
             "no match in length": prompts[4],
         },
-        "preferences": preferences,
+        "preferences": preferences + corrections,
+        "corrections": corrections,
     }

@@ -6,6 +6,8 @@ The rule, in order:
    by when it was judged, or by when it was ingested where the source does not say.
 2. A decision by a named person (`curation.conflicts`) stands over all others, whatever comes in later. All
    decisions of a pair count as one row, so the newest stands and only another decision replaces it.
+   A review by an annotator (`annotation.consensus`) is a judgment like those of data sets: each annotator has one
+   vote on a pair, the newest tier that they gave it, and none once they took it back (confidence 0).
 3. If all standing judgments give one tier, it is the pair's.
 4. Otherwise each votes with its confidence (1 where unknown). A tier with at least 60 % of the votes is the
    pair's. Below that the pair has no tier: it is a conflict, listed in the view ``conflicts``, and stays out
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
 MAJORITY = 0.6
 DECISION = "decision"
-"""Source of the judgments that are decisions. No data set may have this name."""
+"""Source of the judgments that are decisions."""
+REVIEW = "review"
+"""Source of the judgments that annotators gave while they reviewed."""
+BY_PERSONS = (DECISION, REVIEW)
+"""No data set may have these names."""
 
 
 def sql_standing(pairs: str) -> str:

@@ -55,17 +55,37 @@ _SHORT = (
 
 _KINDS: dict[str, _Kind] = {
     "preference": _Kind(
-        "(SELECT preference_id, pair_id, prompt_hash, chosen_sample_id, rejected_sample_id, run_id "
+        "(SELECT preference_id, pair_id, chosen_sample_id, chosen_rationale_id, rejected_sample_id, run_id "
         "FROM preferences "
-        "UNION SELECT preference_id, m.pair_id, prompt_hash, chosen_sample_id, rejected_sample_id, NULL "
+        "UNION SELECT preference_id, m.pair_id, chosen_sample_id, chosen_rationale_id, rejected_sample_id, NULL "
         "FROM split_preferences m ANTI JOIN preferences USING (preference_id))",
         ("preference_id",),
-        "'chosen over rejected'",
+        "CASE WHEN chosen_rationale_id IS NULL THEN 'chosen over rejected' ELSE 'correction over what it corrects' END",
         (
             ("sample", ("chosen_sample_id",)),
+            ("rationale", ("chosen_rationale_id",)),
             ("sample", ("rejected_sample_id",)),
             ("pair", ("pair_id",)),
         ),
+    ),
+    "rationale": _Kind(
+        "rationales",
+        ("rationale_id",),
+        "concat('tier ', tier, ', ', source, ' by ', written_by, ' at ', strftime(written_at, '%Y-%m-%d %H:%M'), ', ', "
+        + _SHORT.format("text")
+        + ")",
+        (
+            ("sample", ("corrects_sample_id",)),
+            ("review", ("review_id",)),
+            ("pair", ("pair_id",)),
+        ),
+    ),
+    "review": _Kind(
+        "reviews",
+        ("review_id",),
+        "concat(status, ' by ', annotator, ' at ', strftime(answered_at, '%Y-%m-%d %H:%M'), "
+        "', tier ' || tier, ', quality ' || quality, ', fails: ' || array_to_string(failing_steps, ', '))",
+        (("sample", ("sample_id",)),),
     ),
     "grade": _Kind(
         "grades",

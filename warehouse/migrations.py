@@ -27,7 +27,27 @@ def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 
 
-MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _to_version_2}
+def _to_version_3(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in (
+        "review_datasets",
+        "review_records",
+        "reviews",
+        "review_spans",
+        "rationales",
+        "review_outcomes",
+    ):
+        _execute_all(connection, TABLE_BY_NAME[name].ddl())
+    connection.execute("ALTER TABLE split_completions ADD COLUMN IF NOT EXISTS rationale_id UUID")
+    connection.execute("ALTER TABLE split_completions ALTER COLUMN sample_id DROP NOT NULL")
+    for name in ("preferences", "split_preferences"):
+        connection.execute(f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS chosen_rationale_id UUID")
+        connection.execute(f"ALTER TABLE {name} ALTER COLUMN chosen_sample_id DROP NOT NULL")
+
+
+MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
+    2: _to_version_2,
+    3: _to_version_3,
+}
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 
 # Any database may have a table `schema_versions`; no other has these three.

@@ -243,6 +243,7 @@ def arrow_schema(table: Table) -> pa.Schema:
         "BOOLEAN": pa.bool_(),
         "TIMESTAMP": pa.timestamp("us"),
         "DOUBLE[]": pa.list_(pa.float64()),
+        "VARCHAR[]": pa.list_(pa.string()),
     }
     return pa.schema([(column.name, types[column.type]) for column in table.columns])
 

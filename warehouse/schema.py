@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from warehouse.ddl import Column, Table
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def _id(name: str, comment: str) -> Column:
@@ -25,6 +25,16 @@ _PROMPT_HASH = Column(
     "rendered_prompts",
 )
 _ITEM_VERSION = Column("item_version_id", "UUID", "Version of the item's text.", "item_versions")
+_CHOSEN = (
+    Column("chosen_sample_id", "UUID", "Sample behind chosen.", "samples", required=False),
+    Column(
+        "chosen_rationale_id",
+        "UUID",
+        "Rationale behind chosen, in place of a sample.",
+        "rationales",
+        required=False,
+    ),
+)
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -160,7 +170,8 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "source",
                 "VARCHAR",
-                "Data set that it came with, such as crowdflower; decision where a person settled the pair.",
+                "Data set that it came with, such as crowdflower; review where an annotator judged the pair, decision "
+                "where a person settled it.",
             ),
             Column("source_file", "VARCHAR", "File it came from; NULL for a decision.", required=False),
             Column(
@@ -359,8 +370,138 @@ TABLES: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "review_datasets",
+        "Datasets in Argilla that samples were pushed to for review.",
+        ("dataset_id",),
+        (
+            _id("dataset_id", "Argilla's id of the dataset."),
+            Column("name", "VARCHAR", "Name in Argilla."),
+            Column("overlap", "INTEGER", "Annotators who are to answer each record."),
+            Column("blind", "BOOLEAN", "Whether annotators see no suggestions."),
+            Column("created_at", "TIMESTAMP", "When it was made."),
+            Column(
+                "pulled_state",
+                "VARCHAR",
+                "What the server said of its answers before the last pull; while it is the same there is nothing new.",
+                required=False,
+            ),
+            Column("pulled_at", "TIMESTAMP", "Last pull that found something new.", required=False),
+            _RUN,
+        ),
+    ),
+    Table(
+        "review_records",
+        "What was pushed for review, by content: a record whose texts change is a new row.",
+        ("dataset_id", "sample_id", "content_hash"),
+        (
+            Column("dataset_id", "UUID", "Argilla's id of the dataset.", "review_datasets"),
+            Column("sample_id", "UUID", "Sample; its hex digits are the record's id in Argilla.", "samples"),
+            _PAIR,
+            Column("content_hash", "VARCHAR", "Hash of the record as an annotator sees it."),
+            Column("gold_tier", "INTEGER", "Gold tier that it shows."),
+            Column("pushed_at", "TIMESTAMP", "When it was pushed."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "reviews",
+        "Answers of annotators, every version that a pull met; the newest of each are in current_reviews.",
+        ("review_id",),
+        (
+            _id("review_id", "Version of an answer."),
+            Column("response_id", "UUID", "Argilla's id of the answer, the same for all its versions."),
+            Column("dataset_id", "UUID", "Argilla's id of the dataset.", "review_datasets"),
+            Column("sample_id", "UUID", "Sample that was reviewed.", "samples"),
+            _PAIR,
+            Column("annotator", "VARCHAR", "Name of the user who answered."),
+            Column(
+                "status",
+                "VARCHAR",
+                "submitted, draft, discarded, or deleted where the annotator took it back.",
+            ),
+            Column("gold_tier", "INTEGER", "Gold tier that the annotator saw.", required=False),
+            Column(
+                "tier",
+                "INTEGER",
+                "Tier that is right; NULL where they cannot tell or say nothing.",
+                required=False,
+            ),
+            Column("quality", "INTEGER", "Quality of the reasoning, 1 to 5.", required=False),
+            Column(
+                "failing_steps",
+                "VARCHAR[]",
+                "Steps that fail: query, item, category, attribute, verdict; none.",
+                required=False,
+            ),
+            Column("correction", "VARCHAR", "Corrected rationale.", required=False),
+            Column("note", "VARCHAR", "Note.", required=False),
+            Column("answers", "JSON", "All values as Argilla has them, question to value."),
+            Column("begun_at", "TIMESTAMP", "When the annotator first saved it."),
+            Column("answered_at", "TIMESTAMP", "When the annotator last saved it."),
+            Column("pulled_at", "TIMESTAMP", "When it was pulled."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "review_spans",
+        "Hallucinated spans that annotators marked in the text of the sample.",
+        ("review_id", "span_index"),
+        (
+            Column("review_id", "UUID", "Version of an answer.", "reviews"),
+            Column("span_index", "INTEGER", "0, 1, … in the order of the text."),
+            Column("kind", "VARCHAR", "unsupported, contradicted, self or verdict."),
+            Column("span_start", "INTEGER", "First code point of the sample's text, from 0."),
+            Column("span_stop", "INTEGER", "Code point after the last."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "rationales",
+        "Reasoning for a pair and its tier, apart from any model's samples.",
+        ("rationale_id",),
+        (
+            _id("rationale_id", "Rationale."),
+            _PAIR,
+            Column("tier", "INTEGER", "Tier that it leads to."),
+            Column(
+                "text", "VARCHAR", "The reasoning alone; completion_text adds the tier where a format has it."
+            ),
+            Column("source", "VARCHAR", "review where an annotator corrected a sample."),
+            Column("written_by", "VARCHAR", "Who wrote it."),
+            Column("written_at", "TIMESTAMP", "When."),
+            Column("corrects_sample_id", "UUID", "Sample that it corrects.", "samples", required=False),
+            Column("review_id", "UUID", "Answer that it came with.", "reviews", required=False),
+            _RUN,
+        ),
+    ),
+    Table(
+        "review_outcomes",
+        "What the reviews of a sample come to, by the newest `decide`.",
+        ("sample_id",),
+        (
+            Column("sample_id", "UUID", "Sample.", "samples"),
+            _PAIR,
+            Column("outcome", "VARCHAR", "accepted, rejected, corrected or disputed."),
+            Column("tier", "INTEGER", "Tier that most annotators gave; NULL at a tie.", required=False),
+            Column("reviews", "INTEGER", "Annotators who submitted."),
+            Column("accepting", "INTEGER", "Those who found verdict and reasoning sound."),
+            Column("quality", "DOUBLE", "Mean rating, 1 to 5.", required=False),
+            Column("p_accepted", "DOUBLE", "Probability of being sound, by the rule."),
+            Column("rule", "VARCHAR", "majority or dawid-skene."),
+            Column(
+                "rationale_id",
+                "UUID",
+                "Correction that stands in for a corrected sample.",
+                "rationales",
+                required=False,
+            ),
+            _RUN,
+        ),
+    ),
+    Table(
         "preferences",
-        "DPO pairs: a correct and a wrong sample of the same rendered prompt.",
+        "DPO pairs for one rendered prompt: a correct sample over a wrong one, or a person's correction over what it "
+        "corrects.",
         ("preference_id",),
         (
             _id("preference_id", "Preference."),
@@ -368,10 +509,10 @@ TABLES: tuple[Table, ...] = (
             _CONFIGURATION,
             Column("prompt_id", "UUID", "Prompt template.", "prompts"),
             _PROMPT_HASH,
-            Column("chosen_sample_id", "UUID", "Sample behind chosen.", "samples"),
+            *_CHOSEN,
             Column("rejected_sample_id", "UUID", "Sample behind rejected.", "samples"),
             Column("chosen", "VARCHAR", "Correct text."),
-            Column("rejected", "VARCHAR", "Wrong text."),
+            Column("rejected", "VARCHAR", "Wrong or corrected text."),
             Column("gold_tier", "INTEGER", "Gold tier, which chosen states."),
             Column(
                 "rejected_tier", "INTEGER", "Tier that rejected states; NULL if unparsable.", required=False
@@ -383,7 +524,11 @@ TABLES: tuple[Table, ...] = (
                 "The model's probability of the rejected tier.",
                 required=False,
             ),
-            Column("length_ratio", "DOUBLE", "Longer over shorter side, in generated tokens; 1 is equal."),
+            Column(
+                "length_ratio",
+                "DOUBLE",
+                "Longer over shorter side, in generated tokens, or in characters where a person wrote one; 1 is equal.",
+            ),
             _RUN,
         ),
     ),
@@ -463,12 +608,19 @@ TABLES: tuple[Table, ...] = (
     Table(
         "split_completions",
         "SFT payload of a split: what to complete each prompt with.",
-        ("split", "sample_id"),
+        ("split", "pair_id"),
         (
             Column("split", "VARCHAR", "Split.", "splits"),
             _PAIR,
             _PROMPT_HASH,
-            Column("sample_id", "UUID", "Correct sample.", "samples"),
+            Column("sample_id", "UUID", "Correct sample.", "samples", required=False),
+            Column(
+                "rationale_id",
+                "UUID",
+                "Rationale that a person wrote, in place of a sample.",
+                "rationales",
+                required=False,
+            ),
             Column("row_hash", "VARCHAR", "SHA-256 of the row with all texts it stands for."),
         ),
     ),
@@ -481,7 +633,7 @@ TABLES: tuple[Table, ...] = (
             _id("preference_id", "Preference."),
             _PAIR,
             _PROMPT_HASH,
-            Column("chosen_sample_id", "UUID", "Sample behind chosen.", "samples"),
+            *_CHOSEN,
             Column("rejected_sample_id", "UUID", "Sample behind rejected.", "samples"),
             Column("row_hash", "VARCHAR", "SHA-256 of the row with all texts it stands for."),
         ),

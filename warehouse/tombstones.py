@@ -38,6 +38,13 @@ _REMOVALS = (
     ),
     # Answers quote the item.
     Removal("samples", "UPDATE samples SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
+    Removal("rationales", "UPDATE rationales SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
+    # Notes and corrections quote it too.
+    Removal(
+        "reviews",
+        "UPDATE reviews SET correction = NULL, note = NULL, answers = '{}'",
+        f"pair_id IN {_PAIRS} AND answers <> '{{}}'",
+    ),
     Removal("preferences", "DELETE FROM preferences", f"pair_id IN {_PAIRS}"),
     Removal("difficulty", "DELETE FROM difficulty", f"pair_id IN {_PAIRS}"),
     Removal("judgments", "UPDATE judgments SET reason = NULL", f"pair_id IN {_PAIRS} AND reason IS NOT NULL"),

@@ -45,6 +45,13 @@ MACROS: tuple[Macro, ...] = (
         "WHEN 1 THEN 'Irrelevant' END",
     ),
     Macro(
+        "completion_text",
+        ("format", "tier", "reasoning"),
+        "reasoning with its verdict, as a prompt of that format asks for it: answer-first or reason-first.",
+        "CASE format WHEN 'answer-first' THEN tier || chr(10) || reasoning "
+        "WHEN 'reason-first' THEN reasoning || chr(10) || 'Tier: ' || tier END",
+    ),
+    Macro(
         "query_bucket",
         ("query_id", "buckets"),
         "a stable number from 0 to buckets − 1; cuts queries into disjoint shares.",
@@ -111,6 +118,51 @@ VIEWS: tuple[View, ...] = (
             *_of("label_scores", "judgment_id"),
             *_of("judgments", "source", "judged_by", "reason"),
             *_of("label_scores", "run_id"),
+        ),
+    ),
+    View(
+        "current_reviews",
+        "The newest version of each annotator's answer to a sample, with what it was about.",
+        "SELECT r.review_id, r.response_id, r.dataset_id, d.name AS dataset, r.sample_id, r.pair_id, "
+        "q.text AS query, q.kind, v.title, s.tier AS model_tier, r.annotator, r.status, r.gold_tier, r.tier, "
+        "r.quality, r.failing_steps, r.correction, r.note, r.begun_at, r.answered_at, r.run_id "
+        "FROM (SELECT * FROM reviews QUALIFY row_number() OVER (PARTITION BY response_id "
+        "ORDER BY answered_at DESC, pulled_at DESC, review_id) = 1) r "
+        "JOIN review_datasets d USING (dataset_id) JOIN samples s ON s.sample_id = r.sample_id "
+        "JOIN pairs p ON p.pair_id = r.pair_id JOIN queries q ON q.query_id = p.query_id "
+        "JOIN item_versions v ON v.item_version_id = p.item_version_id",
+        (
+            *_of("reviews", "review_id", "response_id", "dataset_id"),
+            ("dataset", "Name of the dataset in Argilla."),
+            *_of("reviews", "sample_id", "pair_id"),
+            ("query", "Query text."),
+            *_of("queries", "kind"),
+            *_of("item_versions", "title"),
+            ("model_tier", "Tier that the sample states."),
+            *_of(
+                "reviews",
+                "annotator",
+                "status",
+                "gold_tier",
+                "tier",
+                "quality",
+                "failing_steps",
+                "correction",
+            ),
+            *_of("reviews", "note", "begun_at", "answered_at", "run_id"),
+        ),
+    ),
+    View(
+        "current_review_spans",
+        "Spans of the answers in current_reviews, with their words.",
+        "SELECT r.sample_id, r.annotator, r.status, c.kind, c.span_start, c.span_stop, "
+        "substr(s.text, c.span_start + 1, c.span_stop - c.span_start) AS words, r.review_id "
+        "FROM review_spans c JOIN current_reviews r USING (review_id) JOIN samples s ON s.sample_id = r.sample_id",
+        (
+            *_of("reviews", "sample_id", "annotator", "status"),
+            *_of("review_spans", "kind", "span_start", "span_stop"),
+            ("words", "What was marked."),
+            *_of("reviews", "review_id"),
         ),
     ),
     View(

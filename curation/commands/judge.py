@@ -10,6 +10,7 @@ from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
     from curation.preferences import HardestBy
+    from curation.reviewed import Reviewed
     from warehouse.store import Store
 
 
@@ -55,6 +56,11 @@ def difficulty(store: Store, as_json: bool) -> None:
     show_default=True,
     help="Longer over shorter side, in tokens.",
 )
+@click.option(
+    "--reviewed",
+    type=click.Choice(["accepted"]),
+    help="Choose only what people accepted or wrote.",
+)
 @db_option
 @json_option
 def pairs(
@@ -62,6 +68,7 @@ def pairs(
     per_prompt: int,
     hardest_by: HardestBy,
     max_length_ratio: float,
+    reviewed: Reviewed | None,
     store: Store,
     as_json: bool,
 ) -> None:
@@ -75,6 +82,7 @@ def pairs(
         per_prompt=per_prompt,
         hardest_by=hardest_by,
         max_length_ratio=max_length_ratio,
+        reviewed=reviewed,
     )
     print_summary(summary, as_json)
 

@@ -11,6 +11,7 @@ from warehouse.console import db_option, json_option, print_summary
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
+    from curation.reviewed import Reviewed
     from curation.splits.create import Role
     from warehouse.store import Store
 
@@ -42,6 +43,11 @@ def split() -> None:
     help="Leave out near-copies of what splits of other roles hold, after --size is met, instead of refusing them.",
 )
 @click.option(
+    "--reviewed",
+    type=click.Choice(["accepted"]),
+    help="Only pairs with a text that people accepted or wrote, and only such texts to learn from.",
+)
+@click.option(
     "--configuration", metavar="ID", help="Whose difficulty and samples.  [default: the newest finished]"
 )
 @db_option
@@ -53,6 +59,7 @@ def create(
     role: Role,
     seed: int,
     drop_near_copies: bool,
+    reviewed: Reviewed | None,
     configuration: str | None,
     store: Store,
     as_json: bool,
@@ -65,7 +72,8 @@ def create(
     from curation.splits.create import Recipe, create_split
     from curation.splits.inspect import show_split
 
-    made = create_split(store, Recipe(name, where, size, role, seed, drop_near_copies), configuration)
+    recipe = Recipe(name, where, size, role, seed, drop_near_copies, reviewed)
+    made = create_split(store, recipe, configuration)
     with store.read() as connection:
         shown = show_split(connection, made["split"])
     told = {key: made[key] for key in ("split", "state", "near_copies_dropped")}

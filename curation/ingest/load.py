@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from curation.ingest.rejects import add_rejects
 from curation.ingest.staging import Staging
 from curation.kinds import sql_query_kind
-from curation.resolution import DECISION, resolve_tiers, sql_resolved, sql_standing
+from curation.resolution import BY_PERSONS, resolve_tiers, sql_resolved, sql_standing
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
@@ -49,11 +49,11 @@ def ingest(
 
     Raises:
         TierwiseError: A table that cannot be read, lacks columns, or has no usable row; a source with the name
-            of decisions.
+            of what persons judge.
     """
-    if source.name == DECISION:
+    if source.name in BY_PERSONS:
         raise TierwiseError(
-            f"source {DECISION!r} is the name of decisions by persons; name the data set with --source"
+            f"source {source.name!r} is the name of what persons judge; name the data set with --source"
         )
     names = []
     with (

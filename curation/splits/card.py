@@ -20,8 +20,8 @@ LICENCES = {
 
 _TABLES = {
     "pairs": "judged pairs with their texts",
-    "sft": "prompt–completion: correct samples of the model itself (rejection sampling)",
-    "dpo": "preference: a correct and a wrong sample of the same prompt",
+    "sft": "prompt–completion: corrections by people, else correct samples of the model itself (rejection sampling)",
+    "dpo": "preference: a correct over a wrong sample of the same prompt, or a correction over what it corrects",
     "grpo": "prompt only, with the gold tier for the reward",
 }
 
@@ -68,6 +68,7 @@ def dataset_card(
             [
                 ("where", f"`{recipe['where']}`" if recipe["where"] else "every pair with a tier"),
                 ("size asked for", recipe["size"] or "all"),
+                ("reviewed", recipe.get("reviewed") or "not asked for"),
                 ("seed", recipe["seed"]),
                 ("difficulty and samples of", sampled[0][0] if sampled else "nothing: not sampled yet"),
             ]
@@ -95,11 +96,28 @@ def dataset_card(
         "## Known limits\n\n"
         "- Tiers: 4 Excellent, 3 Related, 2 Mismatch, 1 Irrelevant. Pairs whose judgments conflict are not in it.\n"
         f"{_leak_checks(recipe)}\n"
-        "- Completions and preferences are texts of the model above, graded by the tier they state. No person has "
-        "read the reasoning.\n"
+        f"{_read_by_people(connection, split)}\n"
         "- Prompts cut long descriptions as their template says; the table `pairs` holds them whole.",
     ]
     return head + "\n" + "\n\n".join(sections) + "\n"
+
+
+def _read_by_people(connection: duckdb.DuckDBPyConnection, split: str) -> str:
+    taught, read = connection.execute(
+        """
+        WITH taught AS (
+            SELECT sample_id, rationale_id FROM split_completions WHERE split = $split
+            UNION SELECT chosen_sample_id, chosen_rationale_id FROM split_preferences WHERE split = $split
+        )
+        SELECT count(*), count(*) FILTER (rationale_id IS NOT NULL OR sample_id IN (
+            SELECT sample_id FROM review_outcomes WHERE outcome = 'accepted')) FROM taught
+        """,
+        {"split": split},
+    ).fetchall()[0]
+    return (
+        "- Completions and chosen sides are texts of the model above, graded by the tier they state, or corrections "
+        f"that people wrote. People have read the reasoning of {read:,} of {taught:,} such texts."
+    )
 
 
 def _leak_checks(recipe: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FrozenTable:
-    """A table of a split's rows: its key, and what a row's hash covers, over `source`."""
+    """A table of a split's rows: the expression for their key, and what a row's hash covers, over `source`."""
 
     name: str
     what: str
@@ -34,7 +34,7 @@ class FrozenTable:
 MEMBERS = FrozenTable(
     "split_members",
     "member",
-    "pair_id",
+    "m.pair_id",
     "JOIN queries q ON q.query_id = m.query_id "
     "JOIN item_versions v ON v.item_version_id = m.item_version_id "
     "JOIN rendered_prompts r ON r.pair_id = m.pair_id AND r.prompt_hash = m.prompt_hash",
@@ -47,26 +47,37 @@ MEMBERS = FrozenTable(
         "r.messages",
     ),
 )
+# A text that a person wrote is frozen as its prompt's format asks for it.
+_WRITTEN = (
+    "LEFT JOIN rationales w ON w.rationale_id = m.{0} "
+    "LEFT JOIN rendered_prompts a ON a.pair_id = m.pair_id AND a.prompt_hash = m.prompt_hash "
+    "LEFT JOIN prompts f ON f.prompt_id = a.prompt_id"
+)
+_WRITTEN_TEXT = "completion_text(f.format, w.tier, nullif(w.text, ''))"
 COMPLETIONS = FrozenTable(
     "split_completions",
     "completion",
-    "sample_id",
-    "JOIN samples s ON s.sample_id = m.sample_id",
-    ("m.pair_id", "m.prompt_hash", "m.sample_id", "s.text"),
+    "coalesce(m.sample_id, m.rationale_id)",
+    f"LEFT JOIN samples s ON s.sample_id = m.sample_id {_WRITTEN.format('rationale_id')}",
+    (
+        *("m.pair_id", "m.prompt_hash", "coalesce(m.sample_id, m.rationale_id)"),
+        f"coalesce(s.text, {_WRITTEN_TEXT})",
+    ),
 )
 PREFERENCES = FrozenTable(
     "split_preferences",
     "preference",
-    "preference_id",
-    "JOIN samples c ON c.sample_id = m.chosen_sample_id JOIN samples r ON r.sample_id = m.rejected_sample_id "
+    "m.preference_id",
+    "LEFT JOIN samples c ON c.sample_id = m.chosen_sample_id "
+    f"{_WRITTEN.format('chosen_rationale_id')} "
+    "JOIN samples r ON r.sample_id = m.rejected_sample_id "
     # The live row may have been withdrawn since; while it is there, its texts must be those of the samples.
     "LEFT JOIN preferences p ON p.preference_id = m.preference_id",
     (
-        *(
-            f"m.{c}"
-            for c in ("preference_id", "pair_id", "prompt_hash", "chosen_sample_id", "rejected_sample_id")
-        ),
-        *("c.text", "r.text", "coalesce(p.chosen, c.text)", "coalesce(p.rejected, r.text)"),
+        *("m.preference_id", "m.pair_id", "m.prompt_hash"),
+        *("coalesce(m.chosen_sample_id, m.chosen_rationale_id)", "m.rejected_sample_id"),
+        *(f"coalesce(c.text, {_WRITTEN_TEXT})", "r.text"),
+        *(f"coalesce(p.chosen, c.text, {_WRITTEN_TEXT})", "coalesce(p.rejected, r.text)"),
     ),
 )
 FROZEN_TABLES = (MEMBERS, COMPLETIONS, PREFERENCES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
 from curation.prompts import DEFAULT_TEMPLATE, load_template, parse_template, rendered_prompt_row
+from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from curation.selection import selected_pairs
 from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
 from curation.splits.draw import draw_needs
@@ -42,6 +43,8 @@ class Recipe:
         seed: Which queries, where `size` leaves a choice.
         drop_near_copies: Leave out near-copies of what splits of other roles hold, after the size is met, instead
             of refusing them.
+        reviewed: ``accepted`` takes only pairs with a text that people accepted or wrote, and only such texts as
+            completions and chosen sides.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Recipe:
     role: Role = "train"
     seed: int = 0
     drop_near_copies: bool = False
+    reviewed: Reviewed | None = None
 
 
 def create_split(store: Store, recipe: Recipe, configuration: str | None = None) -> dict[str, Any]:
@@ -69,12 +73,12 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
     state = "frozen"
     with store.write(run) as connection:
         picked = _configuration_or_none(connection, configuration)
-        _select(connection, recipe)
+        _select(connection, recipe, picked)
         prompt_id = _render_missing(connection, run, picked)
         _stage_members(connection, picked, prompt_id)
         refuse_shared_needs(connection, recipe.role)
         dropped = settle_near_copies(connection, recipe.role, drop=recipe.drop_near_copies)
-        _stage_payload(connection, picked)
+        _stage_payload(connection, picked, recipe.reviewed)
         frozen = content_hash(
             connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
         )
@@ -118,12 +122,19 @@ def _kept(recipe: Recipe, dropped: int) -> dict[str, Any]:
     return {**kept, "near_copies": {**NEAR_COPY, "dropped": dropped}}
 
 
-def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
+def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration: str | None) -> None:
     found = selected_pairs(connection, recipe.where)
     if not found:
         raise TierwiseError(
             f"no pair with a tier matches {recipe.where or 'true'!r}; bands come from `python -m curation difficulty`"
         )
+    if recipe.reviewed:
+        found -= _leave_out_unreviewed(connection, configuration)
+        if not found:
+            raise TierwiseError(
+                "--reviewed accepted: no pair here has a text that people accepted or corrected; `python -m annotation "
+                "pull` and `decide` bring what they said"
+            )
     if recipe.size is None:
         return
     counts = connection.execute(
@@ -139,6 +150,21 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
         "DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM pairs JOIN queries q USING (query_id) "
         f"WHERE {NEED} IN (SELECT unnest($needs)))",
         {"needs": sorted(chosen)},
+    )
+
+
+def _leave_out_unreviewed(connection: duckdb.DuckDBPyConnection, configuration: str | None) -> int:
+    """Take pairs without an accepted sample or a correction out of ``selected``; return how many."""
+    return int(
+        connection.execute(
+            f"""
+            DELETE FROM selected WHERE pair_id NOT IN (
+                SELECT pair_id FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID UNION ALL
+                SELECT g.pair_id FROM ({CURRENT_GRADES}) g JOIN review_outcomes o USING (sample_id)
+                WHERE o.outcome = 'accepted' AND g.configuration_id = $configuration::UUID AND g.correct)
+            """,
+            {"configuration": configuration},
+        ).fetchall()[0][0]
     )
 
 
@@ -219,30 +245,48 @@ def _stage_members(connection: duckdb.DuckDBPyConnection, configuration: str | N
     )
 
 
-def _stage_payload(connection: duckdb.DuckDBPyConnection, configuration: str | None) -> None:
-    # One completion a pair, so that easy pairs do not outweigh hard ones: of the correct, finished,
-    # self-consistent samples (rejection sampling) the shortest, which wanders least.
+def _stage_payload(
+    connection: duckdb.DuckDBPyConnection, configuration: str | None, reviewed: Reviewed | None
+) -> None:
+    # One completion a pair, so that easy pairs do not outweigh hard ones: a correction, else a sample that people
+    # accepted, else one that is correct, finished and self-consistent (rejection sampling); the shortest of these,
+    # which wanders least.
     connection.execute(
         f"""
         CREATE TEMP TABLE new_split_completions AS
-        WITH m AS (
-            SELECT g.pair_id, g.prompt_hash, g.sample_id FROM ({CURRENT_GRADES}) g
-            JOIN new_split_members n ON n.pair_id = g.pair_id AND n.prompt_hash = g.prompt_hash
+        WITH candidates AS (
+            SELECT pair_id, prompt_hash, NULL::UUID AS sample_id, rationale_id,
+                struct_pack(rank := 0, length := length(text), tie := CAST(rationale_id AS VARCHAR)) AS place
+            FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID
+            UNION ALL
+            SELECT g.pair_id, g.prompt_hash, g.sample_id, NULL, struct_pack(
+                rank := CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 2 END, length := g.completion_tokens,
+                tie := lpad(CAST(g.sample_index AS VARCHAR), 10, '0'))
+            FROM ({CURRENT_GRADES}) g LEFT JOIN review_outcomes o USING (sample_id)
             WHERE g.configuration_id = $configuration::UUID AND g.correct AND g.finish_reason = 'stop'
-                AND g.consistent IS DISTINCT FROM false
-            QUALIFY row_number() OVER (PARTITION BY g.pair_id ORDER BY g.completion_tokens, g.sample_index) = 1
+                AND (g.consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
+                AND {sql_teachable("o.outcome", reviewed)}
+        ), m AS (
+            SELECT c.pair_id, c.prompt_hash, c.sample_id, c.rationale_id FROM candidates c
+            JOIN new_split_members n ON n.pair_id = c.pair_id AND n.prompt_hash = c.prompt_hash
+            QUALIFY row_number() OVER (PARTITION BY c.pair_id ORDER BY c.place) = 1
         )
         SELECT m.*, {COMPLETIONS.row_hash} AS row_hash FROM m {COMPLETIONS.source}
         """,
         {"configuration": configuration},
     )
+    # Preferences may be older than what people said since.
     connection.execute(
         f"""
         CREATE TEMP TABLE new_split_preferences AS
         WITH m AS (
-            SELECT f.preference_id, f.pair_id, f.prompt_hash, f.chosen_sample_id, f.rejected_sample_id
+            SELECT f.preference_id, f.pair_id, f.prompt_hash, f.chosen_sample_id, f.rejected_sample_id,
+                f.chosen_rationale_id
             FROM preferences f JOIN new_split_members n ON n.pair_id = f.pair_id AND n.prompt_hash = f.prompt_hash
-            WHERE f.configuration_id = $configuration::UUID
+            LEFT JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id
+            WHERE f.configuration_id = $configuration::UUID AND CASE WHEN f.chosen_rationale_id IS NULL
+                THEN {sql_teachable("o.outcome", reviewed)}
+                ELSE f.chosen_rationale_id IN (SELECT rationale_id FROM ({CORRECTIONS})) END
         )
         SELECT m.*, {PREFERENCES.row_hash} AS row_hash FROM m {PREFERENCES.source}
         """,

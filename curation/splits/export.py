@@ -79,6 +79,7 @@ def _queries(split: str, style: _Style) -> dict[str, str]:
     def hexadecimal(column: str) -> str:
         return f"replace(CAST({column} AS VARCHAR), '-', '')"
 
+    written = "completion_text(t.format, w.tier, w.text)"
     members = (
         f"FROM split_members m JOIN rendered_prompts r USING (pair_id, prompt_hash) WHERE m.split = '{split}'"
     )
@@ -91,17 +92,24 @@ def _queries(split: str, style: _Style) -> dict[str, str]:
             WHERE m.split = '{split}' ORDER BY pair_id""",
         "sft": f"""
             SELECT {hexadecimal("m.pair_id")} AS pair_id, {hexadecimal("m.sample_id")} AS sample_id,
-                {style.prompt} AS prompt, {style.answer.format("s.text")} AS completion
+                {hexadecimal("m.rationale_id")} AS rationale_id, {style.prompt} AS prompt,
+                {style.answer.format(f"coalesce(s.text, {written})")} AS completion
             FROM split_completions m JOIN rendered_prompts r USING (pair_id, prompt_hash)
-            JOIN samples s ON s.sample_id = m.sample_id WHERE m.split = '{split}' ORDER BY pair_id, sample_id""",
+            JOIN prompts t USING (prompt_id)
+            LEFT JOIN samples s ON s.sample_id = m.sample_id LEFT JOIN rationales w ON w.rationale_id = m.rationale_id
+            WHERE m.split = '{split}' ORDER BY pair_id""",
         "dpo": f"""
             SELECT {hexadecimal("m.pair_id")} AS pair_id, {hexadecimal("m.preference_id")} AS preference_id,
                 {hexadecimal("m.chosen_sample_id")} AS chosen_sample_id,
+                {hexadecimal("m.chosen_rationale_id")} AS chosen_rationale_id,
                 {hexadecimal("m.rejected_sample_id")} AS rejected_sample_id,
-                {style.prompt} AS prompt, {style.answer.format("c.text")} AS chosen,
+                {style.prompt} AS prompt, {style.answer.format(f"coalesce(c.text, {written})")} AS chosen,
                 {style.answer.format("j.text")} AS rejected
             FROM split_preferences m JOIN rendered_prompts r USING (pair_id, prompt_hash)
-            JOIN samples c ON c.sample_id = m.chosen_sample_id JOIN samples j ON j.sample_id = m.rejected_sample_id
+            JOIN prompts t USING (prompt_id)
+            LEFT JOIN samples c ON c.sample_id = m.chosen_sample_id
+            LEFT JOIN rationales w ON w.rationale_id = m.chosen_rationale_id
+            JOIN samples j ON j.sample_id = m.rejected_sample_id
             WHERE m.split = '{split}' ORDER BY pair_id, preference_id""",
         "grpo": f"""
             SELECT {hexadecimal("m.pair_id")} AS pair_id, {style.prompt} AS prompt, m.tier, m.n, m.c, m.band, m.weight

@@ -99,11 +99,11 @@ def verify_split(connection: duckdb.DuckDBPyConnection, split: str) -> list[str]
         altered = connection.execute(
             f"""
             WITH rows AS (
-                SELECT m.*, now.row_hash AS hash_now FROM {table.name} m LEFT JOIN (
-                    SELECT m.split, m.{table.key}, {table.row_hash} AS row_hash FROM {table.name} m {table.source}
-                ) now ON now.split = m.split AND now.{table.key} = m.{table.key} WHERE m.split = $split
+                SELECT m.*, {table.key} AS key, now.row_hash AS hash_now FROM {table.name} m LEFT JOIN (
+                    SELECT m.split, {table.key} AS key, {table.row_hash} AS row_hash FROM {table.name} m {table.source}
+                ) now ON now.split = m.split AND now.key = {table.key} WHERE m.split = $split
             )
-            SELECT CAST(rows.{table.key} AS VARCHAR), CAST(rows.pair_id AS VARCHAR), hash_now IS NULL, q.text, v.title,
+            SELECT CAST(rows.key AS VARCHAR), CAST(rows.pair_id AS VARCHAR), hash_now IS NULL, q.text, v.title,
                 CASE WHEN t.item_id IS NOT NULL THEN concat(CAST(t.taken_down_at AS DATE), ' (', t.reason, ')') END
             FROM rows LEFT JOIN pairs p USING (pair_id) LEFT JOIN queries q ON q.query_id = p.query_id
             LEFT JOIN item_versions v ON v.item_version_id = p.item_version_id
@@ -158,9 +158,9 @@ def diff_splits(connection: duckdb.DuckDBPyConnection, a: str, b: str) -> dict[s
     for table in FROZEN_TABLES[1:]:
         gone, new = connection.execute(
             f"""
-            SELECT count(*) FILTER (b.{table.key} IS NULL), count(*) FILTER (a.{table.key} IS NULL)
-            FROM (SELECT {table.key} FROM {table.name} WHERE split = $a) a
-            FULL JOIN (SELECT {table.key} FROM {table.name} WHERE split = $b) b ON a.{table.key} = b.{table.key}
+            SELECT count(*) FILTER (b.key IS NULL), count(*) FILTER (a.key IS NULL)
+            FROM (SELECT {table.key} AS key FROM {table.name} m WHERE split = $a) a
+            FULL JOIN (SELECT {table.key} AS key FROM {table.name} m WHERE split = $b) b ON a.key = b.key
             """,
             {"a": a, "b": b},
         ).fetchall()[0]

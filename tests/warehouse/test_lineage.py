@@ -181,7 +181,9 @@ def test_a_preference_that_only_a_split_still_holds(changeable: Store) -> None:
     with changeable.write(Run("pairs", {})) as connection:
         connection.execute("DELETE FROM preferences")
         connection.execute(
-            "INSERT INTO split_preferences VALUES ('hard_v1', ?, ?, ?, ?, ?, 'x')",
+            "INSERT INTO split_preferences BY NAME SELECT 'hard_v1' AS split, ?::UUID AS preference_id, "
+            "?::UUID AS pair_id, ?::UUID AS prompt_hash, ?::UUID AS chosen_sample_id, "
+            "?::UUID AS rejected_sample_id, 'x' AS row_hash",
             [PREFERENCE, PAIR, HASH, *SAMPLES],
         )
     assert lines(changeable, PREFERENCE)[1].startswith(f"  sample {SAMPLES[0]}")

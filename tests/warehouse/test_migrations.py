@@ -146,7 +146,42 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
     assert store.path.read_bytes() == before
 
 
-def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
+# What takes a version away again, newest first.
+_BACK: dict[int, tuple[str, ...]] = {
+    3: (
+        *(
+            f"DROP TABLE {name}"
+            for name in (
+                *("review_outcomes", "rationales", "review_spans", "reviews", "review_records"),
+                "review_datasets",
+            )
+        ),
+        "DROP MACRO completion_text",
+        "ALTER TABLE split_completions DROP COLUMN rationale_id",
+        "ALTER TABLE split_completions ALTER COLUMN sample_id SET NOT NULL",
+        *(
+            f"ALTER TABLE {table} {change}"
+            for table in ("preferences", "split_preferences")
+            for change in (
+                "DROP COLUMN chosen_rationale_id",
+                "ALTER COLUMN chosen_sample_id SET NOT NULL",
+            )
+        ),
+    ),
+    2: (
+        "DROP TABLE tombstones",
+        "DROP TABLE label_scores",
+        "ALTER TABLE queries DROP COLUMN intent",
+        "ALTER TABLE pairs DROP COLUMN source_split",
+        "ALTER TABLE judgments DROP COLUMN reason",
+        "ALTER TABLE judgments ALTER COLUMN source_file SET NOT NULL",
+        "ALTER TABLE judgments ALTER COLUMN source_row SET NOT NULL",
+    ),
+}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_version_gets_what_came_after(store: Store, version: int) -> None:
     with store.write(Run("ingest", {})) as connection:
         connection.execute(
             "INSERT INTO queries BY NAME SELECT uuid() AS query_id, 'q' AS text, 'us' AS locale, "
@@ -154,19 +189,12 @@ def test_a_store_of_version_1_gets_what_came_after(store: Store) -> None:
         )
         for view in VIEWS:
             connection.execute(f"DROP VIEW {view.name}")
-        for statement in (
-            "DROP TABLE tombstones",
-            "DROP TABLE label_scores",
-            "ALTER TABLE queries DROP COLUMN intent",
-            "ALTER TABLE pairs DROP COLUMN source_split",
-            "ALTER TABLE judgments DROP COLUMN reason",
-            "ALTER TABLE judgments ALTER COLUMN source_file SET NOT NULL",
-            "ALTER TABLE judgments ALTER COLUMN source_row SET NOT NULL",
-            "UPDATE schema_versions SET version = 1",
-        ):
+        for statement in (s for step, back in _BACK.items() if step > version for s in back):
             connection.execute(statement)
-    assert initialise(store)["state"] == "migrated from schema 1"
+        connection.execute("UPDATE schema_versions SET version = ?", [version])
+    assert initialise(store)["state"] == f"migrated from schema {version}"
     assert ask(store, "SELECT text, intent FROM queries") == [("q", None)]
+    assert ask(store, "SELECT completion_text('answer-first', 3, 'x')") == [("3\nx",)]
     with store.read() as connection:
         for table in TABLES:
             columns = {row[0]: row[1:3] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
