@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from annotation.home import Home
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import argilla
 
     from warehouse.store import Store
@@ -17,8 +20,9 @@ _URL, _KEY = "ARGILLA_API_URL", "ARGILLA_API_KEY"
 _SUPPORTED = (2, 8)
 
 
-def connect(store: Store) -> argilla.Argilla:
-    """Sign in as an owner: at ``ARGILLA_API_URL`` with ``ARGILLA_API_KEY``, else where `store`'s own is served.
+@contextlib.contextmanager
+def signed_in(store: Store) -> Iterator[argilla.Argilla]:
+    """An owner's session: at ``ARGILLA_API_URL`` with ``ARGILLA_API_KEY``, else where `store`'s own is served.
 
     Raises:
         TierwiseError: None is served or named, it does not answer, refuses the key, or is of another version.
@@ -38,10 +42,14 @@ def connect(store: Store) -> argilla.Argilla:
         key = key or (owners[0].api_key if owners else None)
         if not key:
             raise TierwiseError(f"{home.credentials_file} has no owner; set {_KEY} to the API key of one")
-    return _signed_in(url, str(key))
+    client = _client(url, str(key))
+    try:
+        yield client
+    finally:
+        client.http_client.close()
 
 
-def _signed_in(url: str, key: str) -> argilla.Argilla:
+def _client(url: str, key: str) -> argilla.Argilla:
     import argilla
     import httpx
     from argilla._exceptions import ArgillaCredentialsError, ArgillaError

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from annotation.client import connect
+from annotation.client import signed_in
 from annotation.home import Credentials, Home
 from annotation.serving import WORKSPACE
 from warehouse.errors import TierwiseError
@@ -22,19 +22,20 @@ def add(store: Store, name: str, role: Role) -> dict[str, Any]:
     """Make a user, a member of the workspace; return what to hand over.
 
     Raises:
-        TierwiseError: As `connect`; there is one of that name.
+        TierwiseError: As `signed_in`; there is one of that name.
     """
     from argilla import User, Workspace
 
-    client = connect(store)
-    if _named(client, name) is not None:
-        raise TierwiseError(f"there is a user {name} already")
-    # The server makes the API key.
-    made = dataclasses.replace(Credentials.generate(name, role), api_key=None)
-    workspaces = {workspace.name: workspace for workspace in client.workspaces}
-    workspace = workspaces.get(WORKSPACE) or Workspace(name=WORKSPACE, client=client).create()
-    user = User(username=name, first_name=name, role=role, password=made.password, client=client).create()
-    user.add_to_workspace(workspace)
+    with signed_in(store) as client:
+        if _named(client, name) is not None:
+            raise TierwiseError(f"there is a user {name} already")
+        # The server makes the API key.
+        made = dataclasses.replace(Credentials.generate(name, role), api_key=None)
+        workspaces = {workspace.name: workspace for workspace in client.workspaces}
+        workspace = workspaces.get(WORKSPACE) or Workspace(name=WORKSPACE, client=client).create()
+        user = User(username=name, first_name=name, role=role, password=made.password, client=client).create()
+        user.add_to_workspace(workspace)
+        url = str(client.api_url)
     home = _own_home(store)
     if home is not None:
         home.save_credentials({**home.credentials(), name: made})
@@ -44,7 +45,7 @@ def add(store: Store, name: str, role: Role) -> dict[str, Any]:
         "role": role,
         "password": made.password,
         "kept_in": kept,
-        "url": str(client.api_url),
+        "url": url,
     }
 
 
@@ -52,31 +53,32 @@ def listed(store: Store) -> dict[str, Any]:
     """Roles by name.
 
     Raises:
-        TierwiseError: As `connect`.
+        TierwiseError: As `signed_in`.
     """
-    return {str(user.username): str(user.role.value) for user in connect(store).users}
+    with signed_in(store) as client:
+        return {str(user.username): str(user.role.value) for user in client.users}
 
 
 def remove(store: Store, name: str, *, with_responses: bool) -> dict[str, Any]:
     """Remove a user; Argilla removes their responses with them.
 
     Raises:
-        TierwiseError: As `connect`; there is none of that name; they have answered, and nobody said that this may go.
+        TierwiseError: As `signed_in`; there is none of that name; they have answered, and nobody said that this may go.
     """
-    client = connect(store)
-    user = _named(client, name)
-    if user is None:
-        raise TierwiseError(f"there is no user {name}; `python -m annotation users list` has all")
-    if user.id == client.me.id:
-        raise TierwiseError(f"{name} is who this is done as; an owner cannot remove itself")
-    responses = _responses(client, name)
-    if responses and not with_responses:
-        count, datasets = sum(responses.values()), ", ".join(responses)
-        raise TierwiseError(
-            f"{name} has {count:,} responses in {datasets}, which Argilla deletes with the user; pull them first, then "
-            "say --with-responses"
-        )
-    user.delete()
+    with signed_in(store) as client:
+        user = _named(client, name)
+        if user is None:
+            raise TierwiseError(f"there is no user {name}; `python -m annotation users list` has all")
+        if user.id == client.me.id:
+            raise TierwiseError(f"{name} is who this is done as; an owner cannot remove itself")
+        responses = _responses(client, name)
+        if responses and not with_responses:
+            count, datasets = sum(responses.values()), ", ".join(responses)
+            raise TierwiseError(
+                f"{name} has {count:,} responses in {datasets}, which Argilla deletes with the user; pull them first, "
+                "then say --with-responses"
+            )
+        user.delete()
     home = _own_home(store)
     if home is not None:
         home.save_credentials({n: c for n, c in home.credentials().items() if n != name})

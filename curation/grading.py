@@ -156,6 +156,18 @@ def grade(text: str, form: Format, gold: int) -> Grade:
     )
 
 
+def contradictions(text: str, form: Format) -> list[tuple[int, int]]:
+    """Where a text states another tier than its verdict: start and end of each digit or name that does."""
+    statements = _statements(text, form)
+    verdict = _choose(text, form, statements)
+    others = [
+        other.offset
+        for other in statements
+        if None not in (other.tier, other.offset, verdict.tier) and other.tier != verdict.tier
+    ]
+    return [found.span() for offset in others if offset is not None and (found := _ATOM.match(text, offset))]
+
+
 def _choose(text: str, form: Format, statements: list[Verdict]) -> Verdict:
     if statements:
         return statements[0 if form == "answer-first" else -1]

@@ -46,7 +46,9 @@ class Group(click.Group):
         except ModuleNotFoundError as error:
             if not error.name or error.name.split(".")[0] in ("warehouse", "curation", "annotation"):
                 raise
-            extra = "annotation" if error.name in ("argilla", "psutil", "requests") else "training"
+            extra = (
+                "annotation" if error.name in ("argilla", "crowdkit", "psutil", "requests") else "training"
+            )
             raise click.ClickException(
                 f"this command needs the package {error.name}; `pip install 'tierwise[{extra}]'` brings all"
             ) from error

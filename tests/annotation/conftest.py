@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from annotation.home import Home
+from tests.annotation.shelf import Desk
 from tests.postgres import PASSWORD
 from tests.warehouse.support import ROOT
 from warehouse.store import Store
@@ -184,3 +185,17 @@ def eventually(condition: Any, seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "did not happen"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def desk(on_sqlite: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A store of its own and a dataset of its own on the Argilla that runs."""
+    monkeypatch.setenv("ARGILLA_API_URL", on_sqlite.url)
+    monkeypatch.setenv("ARGILLA_API_KEY", str(on_sqlite.user("owner").api_key))
+    made = Desk(
+        Store(tmp_path / "x.duckdb"), on_sqlite, f"review-{tmp_path.name}".replace("_", "-"), monkeypatch
+    )
+    yield made
+    for dataset in on_sqlite.client().datasets:
+        if str(dataset.name).startswith(made.dataset):
+            dataset.delete()

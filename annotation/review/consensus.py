@@ -1,0 +1,262 @@
+"""What the reviews of a sample come to, and what follows from it.
+
+A sample is decided once as many annotators have submitted as its dataset asks for. Each votes (`votes.Review.vote`):
+sound or not. By the rule *majority*, a sample is accepted if more than half find it sound; if fewer do it is corrected
+where somebody wrote a correction, else rejected; at a tie it is disputed. By *dawid-skene* (Dawid & Skene 1979, as in
+crowd-kit) the votes are weighed by the error rates of the annotators, estimated from all votes together: from a
+probability of 3/4 that it is sound it is accepted, up to 1/4 corrected or rejected, between them disputed.
+
+Every annotator's tier is a judgment of theirs. It goes through the resolution rule (`curation.resolution`) with all
+others, so gold changes there and nowhere else. Who takes a tier back, by discarding the answer, keeps the judgment with
+confidence 0, which has no vote.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
+
+from annotation.review.votes import Review, submitted
+from curation.resolution import REVIEW, resolve_tiers, sql_standing
+from warehouse.ids import content_id, sql_content_id
+from warehouse.ledger import Run
+from warehouse.parts import insert_new, replace_rows
+from warehouse.transactions import Rollback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import duckdb
+
+    from warehouse.store import Store
+
+Rule = Literal["majority", "dawid-skene"]
+
+_SURE = 0.75
+# A correction is asked for without its tier; who writes one all the same writes it first or last.
+_VERDICT_LINE = re.compile(
+    r"\W*(?:tier|verdict)?\W*[1-4]\W*(?:excellent|related|mismatch|irrelevant)?\W*", re.I
+)
+
+
+def decide(store: Store, rule: Rule, *, dry_run: bool = False) -> dict[str, Any]:
+    """Write outcomes, judgments and rationales from the submitted answers; return the counts.
+
+    The same again writes nothing. What the answers no longer support is replaced; judgments and rationales stay.
+
+    Raises:
+        TierwiseError: No answer was pulled.
+    """
+    run = Run("decide reviews", {"rule": rule})
+    with store.write(run) as connection:
+        reviews = submitted(connection)
+        by_sample = {sample: list(group) for sample, group in groupby(reviews, key=lambda r: r.sample_id)}
+        complete = {sample: of for sample, of in by_sample.items() if len(of) >= of[0].overlap}
+        written = _write_rationales(connection, run, reviews)
+        sound = _sound(complete.values(), rule)
+        outcomes = [_outcome(of, sound[sample], rule) for sample, of in complete.items() if sample in sound]
+        changed = _write_outcomes(connection, run, outcomes)
+        counts = Counter(row["outcome"] for row in outcomes)
+        run.summary = {
+            "rule": rule,
+            "samples": {name: counts[name] for name in ("accepted", "corrected", "rejected", "disputed")},
+            "waiting_for_more_answers": len(by_sample) - len(complete),
+            "nobody_could_tell": len(complete) - len(outcomes),
+            "changed": changed,
+            "rationales_new": written,
+            **_write_judgments(connection, run, reviews),
+        }
+        if dry_run:
+            run.summary = {"dry_run": "nothing was written", **run.summary}
+            raise Rollback
+        if not (any(changed.values()) or written or run.summary["judgments_new"]):
+            raise Rollback
+    return run.summary
+
+
+def _sound(samples: Iterable[Sequence[Review]], rule: Rule) -> dict[str, float]:
+    """Probability that a sample is sound, for those on which somebody could tell."""
+    votes = [(r.sample_id, r.annotator, r.vote == "accept") for of in samples for r in of if r.vote]
+    if rule == "majority" or not votes:
+        tally: dict[str, list[bool]] = {}
+        for sample, _, accepts in votes:
+            tally.setdefault(sample, []).append(accepts)
+        return {sample: sum(of) / len(of) for sample, of in tally.items()}
+    import pandas as pd
+    from crowdkit.aggregation import DawidSkene
+
+    frame = pd.DataFrame(votes, columns=["task", "worker", "label"])
+    # crowd-kit uses what pandas 4 will take away.
+    with warnings.catch_warnings(action="ignore"):
+        found = DawidSkene(n_iter=100).fit(frame).probas_
+    assert found is not None
+    accepted = found[True] if True in found.columns else found.iloc[:, 0] * 0.0
+    return {str(sample): float(p) for sample, p in accepted.items()}
+
+
+def _outcome(reviews: Sequence[Review], sound: float, rule: Rule) -> dict[str, Any]:
+    tiers = Counter(review.tier for review in reviews if review.tier is not None).most_common(2)
+    tier = tiers[0][0] if tiers and (len(tiers) == 1 or tiers[0][1] > tiers[1][1]) else None
+    corrections = [review for review in reviews if review.vote == "correct"]
+    # The one whose tier most gave, then the newest.
+    best = max(corrections, key=lambda r: (r.tier == tier, r.answered_at, r.annotator), default=None)
+    accepted, rejected = (sound > 1 / 2, sound < 1 / 2)
+    if rule == "dawid-skene":
+        accepted, rejected = sound >= _SURE, sound <= 1 - _SURE
+    outcome = "accepted" if accepted else "disputed" if not rejected else "corrected" if best else "rejected"
+    ratings = [review.quality for review in reviews if review.quality is not None]
+    return {
+        "sample_id": reviews[0].sample_id,
+        "pair_id": reviews[0].pair_id,
+        "outcome": outcome,
+        "tier": tier,
+        "reviews": len(reviews),
+        "accepting": sum(review.vote == "accept" for review in reviews),
+        "quality": sum(ratings) / len(ratings) if ratings else None,
+        "p_accepted": round(sound, 6),
+        "rule": rule,
+        "rationale_id": _rationale(best)["rationale_id"] if best and outcome == "corrected" else None,
+    }
+
+
+def _rationale(review: Review) -> dict[str, Any]:
+    lines = (review.correction or "").strip().splitlines()
+    while lines and _VERDICT_LINE.fullmatch(lines[0]):
+        del lines[0]
+    while lines and _VERDICT_LINE.fullmatch(lines[-1]):
+        del lines[-1]
+    text = "\n".join(lines).strip()
+    return {
+        "rationale_id": str(
+            content_id(
+                "rationale", review.pair_id, review.tier, text, REVIEW, review.annotator, review.sample_id
+            )
+        ),
+        "pair_id": review.pair_id,
+        "tier": review.tier,
+        "text": text,
+        "source": REVIEW,
+        "written_by": review.annotator,
+        "written_at": review.answered_at,
+        "corrects_sample_id": review.sample_id,
+        "review_id": review.review_id,
+    }
+
+
+def _write_rationales(connection: duckdb.DuckDBPyConnection, run: Run, reviews: Iterable[Review]) -> int:
+    import pyarrow as pa
+
+    rows = [_rationale(review) for review in reviews if review.vote == "correct"]
+    if not rows:
+        return 0
+    connection.register("written", pa.Table.from_pylist(rows))
+    added = insert_new(
+        connection, "rationales", "SELECT *, $run::UUID AS run_id FROM written", {"run": run.run_id}
+    )
+    connection.unregister("written")
+    return added
+
+
+def _write_outcomes(
+    connection: duckdb.DuckDBPyConnection, run: Run, rows: Sequence[dict[str, Any]]
+) -> dict[str, int]:
+    import pyarrow as pa
+
+    from warehouse.parts import arrow_schema
+    from warehouse.schema import TABLE_BY_NAME
+
+    table = TABLE_BY_NAME["review_outcomes"]
+    filled = [{**row, "run_id": str(run.run_id)} for row in rows]
+    connection.register("decided", pa.Table.from_pylist(filled, schema=arrow_schema(table)))
+    columns = ", ".join(f"CAST({c.name} AS {c.type}) AS {c.name}" for c in table.columns)
+    connection.execute(f"CREATE TEMP TABLE new_outcomes AS SELECT {columns} FROM decided")
+    connection.unregister("decided")
+    compared = [c.name for c in table.columns if c.name not in ("sample_id", "run_id")]
+    changed = replace_rows(connection, table.name, "new_outcomes", compared=compared, among="true")
+    connection.execute("DROP TABLE new_outcomes")
+    return changed
+
+
+def _write_judgments(
+    connection: duckdb.DuckDBPyConnection, run: Run, reviews: Sequence[Review]
+) -> dict[str, Any]:
+    """A judgment for each annotator and pair whose tier is not the one that stands; then resolve the pairs."""
+    import pyarrow as pa
+
+    newest: dict[tuple[str, str], Review] = {}
+    for review in reviews:
+        key = (review.pair_id, review.annotator)
+        if review.tier is not None and (key not in newest or review.answered_at > newest[key].answered_at):
+            newest[key] = review
+    given = [
+        {
+            "pair_id": pair_id,
+            "annotator": annotator,
+            "tier": review.tier,
+            "judged_at": review.answered_at,
+            "reason": f"review {review.review_id}",
+        }
+        for (pair_id, annotator), review in newest.items()
+    ]
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("pair_id", "annotator", "reason")),
+            ("tier", pa.int32()),
+            ("judged_at", pa.timestamp("us")),
+        ]
+    )
+    connection.register("given", pa.Table.from_pylist(given, schema=schema))
+    reviewed = f"SELECT DISTINCT pair_id FROM judgments WHERE source = '{REVIEW}'"
+    judged = f"""
+        WITH standing AS (
+            SELECT pair_id, source_key AS annotator, tier, confidence, judgment_id
+            FROM ({sql_standing(reviewed)}) WHERE source = '{REVIEW}'
+        ), now AS (
+            SELECT pair_id::UUID AS pair_id, annotator, tier, 1.0 AS confidence, judged_at, reason FROM given
+            UNION ALL
+            -- Taken back: no answer of theirs gives the pair a tier any more.
+            SELECT s.pair_id, s.annotator, s.tier, 0.0, coalesce(r.answered_at, $now::TIMESTAMP), 'taken back'
+            FROM standing s
+            LEFT JOIN (SELECT pair_id, annotator, max(answered_at) AS answered_at FROM current_reviews GROUP BY ALL) r
+                ON r.pair_id = s.pair_id AND r.annotator = s.annotator
+            ANTI JOIN given g ON g.pair_id::UUID = s.pair_id AND g.annotator = s.annotator
+        )
+        SELECT {
+        sql_content_id(
+            "judgment", f"'{REVIEW}'", "n.pair_id", "n.annotator", "n.tier", "n.judged_at", "s.judgment_id"
+        )
+    } AS judgment_id, n.pair_id, p.item_version_id, n.tier, n.confidence,
+            '{REVIEW}' AS source, n.annotator AS source_key, n.annotator AS judged_by, n.judged_at, n.reason,
+            $run::UUID AS run_id
+        FROM now n JOIN pairs p ON p.pair_id = n.pair_id
+        LEFT JOIN standing s ON s.pair_id = n.pair_id AND s.annotator = n.annotator
+        WHERE (n.tier, n.confidence) IS DISTINCT FROM (s.tier, s.confidence)
+    """
+    parameters = {"run": run.run_id, "now": run.started_at}
+    connection.execute(f"CREATE TEMP TABLE new_judgments AS {judged}", parameters)
+    connection.unregister("given")
+    before = _tiers(connection)
+    added = insert_new(connection, "judgments", "SELECT * FROM new_judgments")
+    resolve_tiers(connection, "SELECT DISTINCT pair_id FROM new_judgments")
+    after = _tiers(connection)
+    connection.execute("DROP TABLE new_judgments")
+    relabelled = [
+        pair for pair in after if None not in (before[pair], after[pair]) and before[pair] != after[pair]
+    ]
+    return {
+        "judgments_new": added,
+        "pairs_relabelled": len(relabelled),
+        "pairs_now_in_conflict": sum(before[pair] is not None and after[pair] is None for pair in after),
+        "conflicts_settled": sum(before[pair] is None and after[pair] is not None for pair in after),
+    }
+
+
+def _tiers(connection: duckdb.DuckDBPyConnection) -> dict[Any, int | None]:
+    return dict(
+        connection.execute(
+            "SELECT pair_id, tier FROM pairs SEMI JOIN new_judgments USING (pair_id)"
+        ).fetchall()
+    )

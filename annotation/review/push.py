@@ -1,0 +1,261 @@
+"""Samples to Argilla: new records added, changed ones updated, answered ones left as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from annotation.client import signed_in
+from annotation.review.questions import CARD, REASONING, guidelines, settings
+from annotation.review.records import CONTENT, review_records
+from annotation.review.server import OnServer, ReviewServer
+from curation.grades import grade_samples
+from warehouse.errors import TierwiseError
+from warehouse.failpoints import failpoint
+from warehouse.ledger import Run, utc_now
+from warehouse.parts import insert_new
+from warehouse.tombstones import GONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from annotation.review.records import ReviewRecord, Selection
+    from warehouse.store import Store
+
+_BATCH = 100
+_EMPTY: dict[str, Any] = {
+    "fields": {CARD: GONE, REASONING: GONE},
+    "metadata": {CONTENT: "taken down"},
+    "suggestions": [],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The dataset that a push fills.
+
+    Attributes:
+        name: Name in Argilla.
+        overlap: Annotators for each record; None takes 1, or what the dataset has.
+        blind: No suggestions.
+    """
+
+    name: str = "review"
+    overlap: int | None = None
+    blind: bool = False
+
+
+def push(
+    store: Store, selection: Selection, target: Target, report: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Make or update a review dataset; return the counts.
+
+    A record's id is its sample's, so that the same push again adds nothing. Killed at any moment, or with the server
+    killed, the same push again does what is missing.
+
+    Args:
+        store: The store; held to read the samples and, at the end, to keep what was pushed.
+        selection: Which samples.
+        target: Where to.
+        report: Called with the records sent so far and in all.
+
+    Raises:
+        TierwiseError: As `signed_in` and `review_records`; the dataset is there and is another one than asked for.
+    """
+    grade_samples(store)
+    with store.read() as connection:
+        records = review_records(connection, selection, blind=target.blind)
+    run = Run("push", {**dataclasses.asdict(selection), **dataclasses.asdict(target)})
+    with signed_in(store) as client:
+        server = ReviewServer(client)
+        dataset_id, overlap = _dataset(store, server, target)
+        _keep_dataset(store, run, dataset_id, target, overlap)
+        there = _on_server(server, dataset_id)
+        gone = _taken_down(store, dataset_id, there)
+        fresh = [record for record in records if record.external_id not in there]
+        changed = [
+            record
+            for record in records
+            if (known := there.get(record.external_id)) and known.content != record.content_hash
+        ]
+        answered = [record for record in changed if there[record.external_id].answered]
+        updated = [record for record in changed if not there[record.external_id].answered]
+        questions = {name: question["id"] for name, question in server.questions(dataset_id).items()}
+        items = [_item(record, questions) for record in [*updated, *fresh]]
+        items += [{"external_id": external_id, **_EMPTY} for external_id in gone]
+        _send(server, dataset_id, items, there, report)
+        left = {record.sample_id for record in answered}
+        run.summary = {
+            "dataset": target.name,
+            "url": f"{server.url}/dataset/{dataset_id}/annotation-mode",
+            "records": len(records),
+            "new": len(fresh),
+            "updated": len(updated),
+            "changed_but_answered": len(answered),
+            "taken_down": len(gone),
+            "overlap": overlap,
+            "blind": target.blind,
+        }
+    _keep_records(store, run, dataset_id, [r for r in records if r.sample_id not in left])
+    return run.summary
+
+
+def _send(
+    server: ReviewServer,
+    dataset_id: str,
+    items: Sequence[dict[str, Any]],
+    there: dict[str, OnServer],
+    report: Callable[[int, int], None],
+) -> None:
+    report(0, len(items))
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        server.call("PUT", f"datasets/{dataset_id}/records/bulk", json={"items": batch})
+        for item in batch:
+            _drop_stale_suggestions(server, item, there.get(item["external_id"]))
+        failpoint("push")
+        report(min(start + _BATCH, len(items)), len(items))
+
+
+def _dataset(store: Store, server: ReviewServer, target: Target) -> tuple[str, int]:
+    """Id and overlap of the dataset, which is made if it is not there."""
+    import argilla as rg
+
+    with server.sdk() as client:
+        workspace = server.workspace()
+        found = client.datasets(target.name, workspace=workspace)
+        if found is not None and (server.dataset(str(found.id)) or {}).get("status") == "draft":
+            # A push was killed between making the dataset and publishing it; nothing is in it.
+            found.delete()
+            found = None
+        if found is None:
+            overlap = target.overlap or 1
+            made = rg.Dataset(
+                name=target.name, workspace=workspace, settings=settings(client, overlap), client=client
+            )
+            return str(made.create().id), overlap
+    dataset_id = str(found.id)
+    described = server.dataset(dataset_id) or {}
+    missing = {q.name for q in settings(server.client, 1).questions} - server.questions(dataset_id).keys()
+    if missing:
+        raise TierwiseError(
+            f"dataset {target.name} in Argilla lacks the questions {', '.join(sorted(missing))}; name another with "
+            "--dataset"
+        )
+    overlap = int(described["distribution"]["min_submitted"])
+    if target.overlap not in (None, overlap):
+        raise TierwiseError(
+            f"dataset {target.name} has overlap {overlap}, which stays as it is; leave --overlap out, or name another "
+            "with --dataset"
+        )
+    with store.read() as connection:
+        kept = connection.execute(
+            "SELECT blind FROM review_datasets WHERE dataset_id = ?", [dataset_id]
+        ).fetchall()
+    if kept and kept[0][0] != target.blind:
+        hint = "it is blind: say --blind" if kept[0][0] else "it shows suggestions: leave --blind out"
+        raise TierwiseError(f"dataset {target.name}: {hint}, or name another with --dataset")
+    if described.get("guidelines") != guidelines():
+        server.call("PATCH", f"datasets/{dataset_id}", json={"guidelines": guidelines()})
+    return dataset_id, overlap
+
+
+def _on_server(server: ReviewServer, dataset_id: str) -> dict[str, OnServer]:
+    return {
+        record["external_id"]: OnServer(
+            record["id"],
+            (record["metadata"] or {}).get(CONTENT),
+            bool(record["responses"]),
+            {suggestion["question_id"]: suggestion["id"] for suggestion in record["suggestions"]},
+        )
+        for record in server.records(dataset_id, ["responses", "suggestions"])
+        if record["external_id"]
+    }
+
+
+def _taken_down(store: Store, dataset_id: str, there: dict[str, OnServer]) -> list[str]:
+    """Records on the server that still show an item under a tombstone. Their answers stay, their texts do not."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT replace(CAST(r.sample_id AS VARCHAR), '-', '') FROM review_records r "
+            "JOIN pairs p USING (pair_id) SEMI JOIN tombstones t ON t.item_id = p.item_id "
+            "WHERE r.dataset_id = ?",
+            [dataset_id],
+        ).fetchall()
+    empty = _EMPTY["metadata"][CONTENT]
+    return sorted(name for (name,) in rows if name in there and there[name].content != empty)
+
+
+def _drop_stale_suggestions(server: ReviewServer, item: dict[str, Any], before: OnServer | None) -> None:
+    """Remove what was suggested for a record before and is not now: an update leaves it."""
+    kept = {suggestion["question_id"] for suggestion in item["suggestions"]}
+    stale = [own for question, own in before.suggestions.items() if question not in kept] if before else []
+    if before and stale:
+        server.call("DELETE", f"records/{before.record_id}/suggestions", params={"ids": ",".join(stale)})
+
+
+def _item(record: ReviewRecord, questions: dict[str, str]) -> dict[str, Any]:
+    return {
+        "external_id": record.external_id,
+        "fields": record.fields,
+        "metadata": {**record.metadata, CONTENT: record.content_hash},
+        "suggestions": [
+            {
+                "question_id": questions[s.question],
+                "value": s.value,
+                "agent": s.agent,
+                "score": s.score,
+                "type": "model",
+            }
+            for s in record.suggestions
+        ],
+    }
+
+
+def _keep_dataset(store: Store, run: Run, dataset_id: str, target: Target, overlap: int) -> None:
+    """Keep the dataset at once: what annotators answer must be found even if this push dies."""
+    with store.read() as connection:
+        if connection.execute("SELECT 1 FROM review_datasets WHERE dataset_id = ?", [dataset_id]).fetchall():
+            return
+    with store.write(run) as connection:
+        insert_new(
+            connection,
+            "review_datasets",
+            "SELECT $id::UUID AS dataset_id, $name AS name, $overlap AS overlap, $blind AS blind, "
+            "$now::TIMESTAMP AS created_at, $run::UUID AS run_id",
+            {
+                "id": dataset_id,
+                "name": target.name,
+                "overlap": overlap,
+                "blind": target.blind,
+                "now": utc_now(),
+                "run": run.run_id,
+            },
+        )
+
+
+def _keep_records(store: Store, run: Run, dataset_id: str, records: Iterable[ReviewRecord]) -> None:
+    import pyarrow as pa
+
+    rows = [
+        {
+            "dataset_id": dataset_id,
+            "sample_id": record.sample_id,
+            "pair_id": record.pair_id,
+            "content_hash": record.content_hash,
+            "gold_tier": record.gold_tier,
+        }
+        for record in records
+    ]
+    if not rows:
+        return
+    with store.write(run) as connection:
+        connection.register("pushed", pa.Table.from_pylist(rows))
+        insert_new(
+            connection,
+            "review_records",
+            "SELECT *, $now::TIMESTAMP AS pushed_at, $run::UUID AS run_id FROM pushed",
+            {"now": utc_now(), "run": run.run_id},
+        )
+        connection.unregister("pushed")

@@ -1,0 +1,329 @@
+"""What people say of samples changes what is taught, and who said so can be traced."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from annotation.review.consensus import decide
+from curation.__main__ import main as curation
+from tests.annotation.shelf import Judged, fill, flawed, sound
+from tests.warehouse.support import cli, row
+from warehouse.errors import TierwiseError
+from warehouse.ids import content_id
+from warehouse.ledger import Run
+from warehouse.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.annotation.conftest import Served
+    from tests.annotation.shelf import Desk
+
+PAN = Judged("red pan", "Wok", 3, ("3\nIt is a pan.", "3\nA wok is a pan.", "1\nA hat.", "2\nA pot, nearly."))
+SOCK = Judged("wool sock", "Sock", 4, ("4\nA sock of wool.", "1\nA hat."))
+HAT = Judged("felt hat", "Hat", 2, ("2\nIt is a cap.", "4\nA hat."))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / "x.duckdb")
+    fill(made, [PAN, SOCK, HAT])
+    run_curation(made, "grade")
+    return made
+
+
+def run_curation(store: Store, *arguments: object, code: int = 0) -> dict[str, Any]:
+    done = CliRunner().invoke(curation, [*map(str, arguments), "--db", str(store.path), "--json"])
+    assert done.exit_code == code, (done.output, done.stderr, done.exception)
+    return json.loads(done.stdout) if code == 0 else {"error": done.stderr.strip()}
+
+
+def ask(store: Store, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with store.read() as connection:
+        return connection.execute(query, list(parameters)).fetchall()
+
+
+class People:
+    """Answers as a pull leaves them."""
+
+    def __init__(self, store: Store, overlap: int = 2) -> None:
+        self.store = store
+        self.minute = 0
+        self.dataset = content_id("dataset", str(store.path))
+        self._write("review_datasets", dataset_id=self.dataset, name="review", overlap=overlap, blind=False)
+
+    def _write(self, table: str, **values: Any) -> None:
+        with self.store.long_run(Run("pull", {})) as run:
+            run.write_part(table, [row(table, run_id=run.run.run_id, **values)])
+
+    def say(self, pair: Judged, index: int, annotator: str, status: str = "submitted", **values: Any) -> None:
+        """A version of an answer, newer than all before."""
+        self.minute += 1
+        at = f"2026-11-01 {self.minute // 60:02}:{self.minute % 60:02}:00"
+        review = content_id("review", str(pair.sample_id(index)), annotator, self.minute)
+        tier = values.pop("tier", None)
+        self._write(
+            "reviews",
+            review_id=review,
+            response_id=content_id("response", str(pair.sample_id(index)), annotator),
+            dataset_id=self.dataset,
+            sample_id=pair.sample_id(index),
+            pair_id=pair.pair_id,
+            annotator=annotator,
+            status=status,
+            tier=int(tier) if tier in ("1", "2", "3", "4") else None,
+            begun_at=datetime.fromisoformat(at),
+            answered_at=datetime.fromisoformat(at),
+            pulled_at=datetime.fromisoformat(at),
+            **values,
+        )
+
+
+def outcomes(store: Store) -> dict[str, tuple[Any, ...]]:
+    return {
+        str(sample): tuple(rest)
+        for sample, *rest in ask(
+            store, "SELECT sample_id, outcome, tier, reviews, accepting FROM review_outcomes ORDER BY 1"
+        )
+    }
+
+
+def test_each_outcome_of_a_majority(store: Store) -> None:
+    people = People(store)
+    for name in ("ann", "bob"):
+        people.say(PAN, 0, name, **sound(3))
+        people.say(PAN, 1, name, **flawed(3, "item"))
+    people.say(SOCK, 0, "ann", **sound(4))
+    people.say(SOCK, 0, "bob", **flawed(4, "query"))
+    people.say(HAT, 0, "ann", **flawed(2, "item"), correction="Tier: 2\nA cap is no hat.\n")
+    people.say(HAT, 0, "bob", **sound(2, quality=2))
+    people.say(SOCK, 1, "ann", **sound(1))  # one of two annotators
+    people.say(HAT, 1, "ann", tier="unclear", quality=1)
+    people.say(HAT, 1, "bob", tier="unclear", quality=1)
+    summary = decide(store, "majority")
+    assert summary["samples"] == {"accepted": 1, "corrected": 1, "rejected": 1, "disputed": 1}
+    assert (summary["waiting_for_more_answers"], summary["nobody_could_tell"]) == (1, 1)
+    assert outcomes(store) == {
+        str(PAN.sample_id(0)): ("accepted", 3, 2, 2),
+        str(PAN.sample_id(1)): ("rejected", 3, 2, 0),
+        str(SOCK.sample_id(0)): ("disputed", 4, 2, 1),
+        str(HAT.sample_id(0)): ("corrected", 2, 2, 0),
+    }
+    assert ask(store, "SELECT text, tier, written_by, corrects_sample_id FROM rationales") == [
+        ("A cap is no hat.", 2, "ann", HAT.sample_id(0))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "accepted"),
+    [
+        (sound(3, quality=3), True),
+        (sound(3, quality=2), False),
+        (sound(4), False),
+        ({**sound(3), "failing_steps": ["none", "item"]}, False),
+        ({**sound(3), "correction": "Better."}, False),
+    ],
+)
+def test_what_is_sound(store: Store, values: dict[str, Any], accepted: bool) -> None:
+    people = People(store, overlap=1)
+    people.say(PAN, 0, "ann", **values)
+    summary = decide(store, "majority", dry_run=True)
+    assert (summary["samples"]["accepted"] == 1) is accepted
+    assert outcomes(store) == {}
+
+
+def test_the_same_again_writes_nothing_and_a_new_answer_replaces(store: Store) -> None:
+    people = People(store, overlap=1)
+    people.say(PAN, 0, "ann", **sound(3))
+    decide(store, "majority")
+    runs = ask(store, "SELECT count(*) FROM runs")
+    again = decide(store, "majority")
+    assert again["changed"] == {"new": 0, "changed": 0, "removed": 0}
+    assert ask(store, "SELECT count(*) FROM runs") == runs
+    people.say(PAN, 0, "ann", **flawed(3, "item"))
+    assert decide(store, "majority")["changed"]["changed"] == 1
+    people.say(PAN, 0, "ann", "discarded")
+    assert decide(store, "majority")["changed"]["removed"] == 1
+    assert outcomes(store) == {}
+
+
+def test_what_was_rejected_is_not_taught_and_what_was_corrected_is(store: Store) -> None:
+    before = run_curation(store, "split", "create", "plain")
+    assert before["completions"] == 3
+    people = People(store)
+    for name in ("ann", "bob"):
+        # The first is what rejection sampling would take.
+        people.say(PAN, 0, name, **flawed(3, "item"))
+        people.say(PAN, 1, name, **sound(3))
+        people.say(HAT, 0, name, **flawed(2, "item"), correction=f"A cap is no hat, says {name}.")
+        people.say(SOCK, 0, name, **flawed(4, "item"))
+    decide(store, "majority")
+    run_curation(store, "pairs", "--max-length-ratio", 9, "--reviewed", "accepted")
+    split = run_curation(store, "split", "create", "read", "--reviewed", "accepted")
+    assert (split["pairs"], split["completions"]) == (2, 2)
+    taught = ask(
+        store,
+        "SELECT sample_id, rationale_id IS NOT NULL FROM split_completions WHERE split = 'read_v1' ORDER BY 2",
+    )
+    assert taught == [(PAN.sample_id(1), False), (None, True)]
+    chosen = ask(
+        store,
+        "SELECT chosen_sample_id, chosen_rationale_id IS NOT NULL, rejected_sample_id FROM split_preferences "
+        "WHERE split = 'read_v1'",
+    )
+    rejected = {PAN.sample_id(0), SOCK.sample_id(0)}
+    assert not rejected & {one for one, *_ in chosen}
+    assert (None, True, HAT.sample_id(0)) in chosen
+    assert {one for one, *_ in chosen} == {PAN.sample_id(1), None}
+    # Without the gate, what nobody read may be taught, and what was rejected still may not.
+    run_curation(store, "pairs", "--max-length-ratio", 9)
+    split = run_curation(store, "split", "create", "open")
+    assert split["pairs"] == 3
+    assert not rejected & {
+        one for (one,) in ask(store, "SELECT sample_id FROM split_completions WHERE split = 'open_v1'")
+    }
+    assert run_curation(store, "split", "create", "open")["state"].startswith("already frozen")
+    for name in ("plain_v1", "read_v1", "open_v1"):
+        assert cli("sql", "SELECT 1", "--db", store.path).returncode == 0
+        done = CliRunner().invoke(curation, ["split", "verify", name, "--db", str(store.path)])
+        assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [("answer-first", "2\nA cap is no hat."), ("reason-first", "A cap is no hat.\nTier: 2")],
+)
+def test_a_correction_is_rendered_as_its_prompt_asks(tmp_path: Path, form: str, expected: str) -> None:
+    store = Store(tmp_path / "x.duckdb")
+    texts = HAT.samples if form == "answer-first" else ("It is a cap.\nTier: 2",)
+    fill(store, [Judged(HAT.query, HAT.title, HAT.gold, texts)], form)
+    with store.write(Run("test", {})) as connection:
+        connection.execute("UPDATE samples SET tier = 2 WHERE sample_index = 0")
+    run_curation(store, "grade")
+    people = People(store, overlap=1)
+    people.say(HAT, 0, "ann", **flawed(2, "item"), correction="A cap is no hat.\n\n**2**")
+    decide(store, "majority")
+    run_curation(store, "pairs")
+    run_curation(store, "split", "create", "read", "--reviewed", "accepted")
+    out = tmp_path / "out"
+    run_curation(store, "export", "read_v1", "--format", "parquet", "--out", out)
+    import pyarrow.parquet as pq
+
+    (sft,) = pq.read_table(out / "sft.parquet").to_pylist()
+    assert sft["completion"] == [{"role": "assistant", "content": expected}]
+    assert sft["sample_id"] is None
+    (dpo,) = pq.read_table(out / "dpo.parquet").to_pylist()
+    assert dpo["chosen"][0]["content"] == expected
+    assert dpo["rejected"][0]["content"] == texts[0]
+    assert "People have read the reasoning of 1 of 1" in (out / "README.md").read_text()
+
+
+def test_a_frozen_correction_that_is_altered_is_found(store: Store) -> None:
+    people = People(store, overlap=1)
+    people.say(HAT, 0, "ann", **flawed(2, "item"), correction="A cap is no hat.")
+    decide(store, "majority")
+    run_curation(store, "pairs")
+    run_curation(store, "split", "create", "read", "--reviewed", "accepted")
+    with store.write(Run("test", {})) as connection:
+        connection.execute("UPDATE rationales SET text = 'Another.'")
+    done = CliRunner().invoke(curation, ["split", "verify", "read_v1", "--db", str(store.path)])
+    assert done.exit_code == 1
+    assert "completion" in done.stderr
+    assert "preference" in done.stderr
+
+
+def test_a_relabel_goes_through_the_resolution_rule(store: Store) -> None:
+    with store.write(Run("test", {})) as connection:
+        connection.execute("UPDATE judgments SET confidence = 0.6 WHERE pair_id = ?", [PAN.pair_id])
+    run_curation(store, "split", "create", "before")
+    people = People(store)
+    people.say(PAN, 0, "ann", **flawed(2, "verdict"))
+    assert decide(store, "majority")["pairs_relabelled"] == 1  # 1 against 0.6
+    people.say(SOCK, 0, "ann", **flawed(2, "verdict"))
+    assert decide(store, "majority")["pairs_now_in_conflict"] == 1  # 1 against 1
+    people.say(SOCK, 0, "bob", **flawed(2, "verdict"))
+    assert decide(store, "majority")["conflicts_settled"] == 1  # 2 against 1
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[SOCK.pair_id] == 2
+    # The split keeps what it froze.
+    assert dict(ask(store, "SELECT pair_id, tier FROM split_members"))[PAN.pair_id] == 3
+    told = cli("lineage", str(PAN.pair_id), "--db", store.path).stdout
+    assert "tier 2, review, judged by ann at 2026-11-01 00:01" in told
+    assert "tier 3, test" in told
+
+
+def test_a_tier_that_is_taken_back_has_no_vote(store: Store) -> None:
+    people = People(store, overlap=1)
+    people.say(SOCK, 0, "ann", **sound(2))
+    decide(store, "majority")
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[SOCK.pair_id] is None
+    people.say(SOCK, 0, "ann", "discarded")
+    assert decide(store, "majority")["conflicts_settled"] == 1
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[SOCK.pair_id] == 4
+    assert decide(store, "majority")["judgments_new"] == 0
+    people.say(SOCK, 0, "ann", **sound(2))
+    decide(store, "majority")
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[SOCK.pair_id] is None
+
+
+def test_an_annotator_has_one_vote_on_a_pair(store: Store) -> None:
+    people = People(store, overlap=1)
+    for index in range(4):
+        people.say(PAN, index, "ann", **sound(1))
+    decide(store, "majority")
+    assert ask(store, "SELECT count(*) FROM judgments WHERE source = 'review'") == [(1,)]
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[PAN.pair_id] is None
+
+
+def test_dawid_skene_learns_who_is_unreliable(tmp_path: Path) -> None:
+    many = [Judged(f"q{i}", f"t{i}", 3, ("3\nIt is.",)) for i in range(12)]
+    store = Store(tmp_path / "x.duckdb")
+    fill(store, many)
+    run_curation(store, "grade")
+    people = People(store, overlap=3)
+    for number, pair in enumerate(many):
+        good = number % 2 == 0
+        for name in ("ann", "bob"):
+            people.say(pair, 0, name, **(sound(3) if good else flawed(3, "item")))
+        # The third says the opposite of the others, always.
+        people.say(pair, 0, "eve", **(flawed(3, "item") if good else sound(3)))
+    decide(store, "dawid-skene")
+    found = ask(store, "SELECT outcome, p_accepted, rule FROM review_outcomes ORDER BY p_accepted")
+    assert [outcome for outcome, *_ in found] == ["rejected"] * 6 + ["accepted"] * 6
+    # By majority 2/3 at most; weighed, near certain.
+    assert found[-1][1] > 0.95
+    assert {rule for *_, rule in found} == {"dawid-skene"}
+    assert all(a[1] <= b[1] for a, b in pairwise(found))
+
+
+def test_nothing_to_decide(store: Store) -> None:
+    with pytest.raises(TierwiseError, match="no submitted answer"):
+        decide(store, "majority")
+    told = run_curation(store, "split", "create", "read", "--reviewed", "accepted", code=1)["error"]
+    assert "no pair here has a text that people accepted or corrected" in told
+
+
+def test_the_whole_loop(desk: Desk, on_sqlite: Served) -> None:
+    fill(desk.store, [PAN, SOCK, HAT])
+    desk.push("--overlap", 2)
+    for name in ("ann", "bob"):
+        desk.answer(SOCK.sample_id(0), name, **flawed(4, "item"))
+        desk.answer(PAN.sample_id(0), name, **sound(3))
+        desk.answer(HAT.sample_id(0), name, **flawed(2, "item"), correction="A cap is no hat.")
+    assert desk.run("pull")["submitted"] == 6
+    assert desk.run("decide")["samples"] == {"accepted": 1, "corrected": 1, "rejected": 1, "disputed": 0}
+    run_curation(desk.store, "pairs", "--reviewed", "accepted", "--max-length-ratio", 9)
+    assert run_curation(desk.store, "split", "create", "read", "--reviewed", "accepted")["pairs"] == 2
+    preference = desk.ask(
+        "SELECT CAST(preference_id AS VARCHAR) FROM split_preferences WHERE chosen_rationale_id IS NOT NULL"
+    )[0][0]
+    told = cli("lineage", preference, "--db", desk.store.path).stdout
+    assert "correction over what it corrects" in told
+    assert "rationale" in told
+    assert "review by" in told
+    assert on_sqlite.url
