@@ -52,6 +52,7 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.label_noise
 	$(V)/python -m benchmarks.shop
 	$(V)/python -m benchmarks.annotation
+	$(V)/python -m benchmarks.review
 
 docs: .venv/installed
 	$(V)/python -m docs.generate

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,3 +54,9 @@ def sign_in(shown: Page, url: str, user: Credentials) -> None:
     shown.locator("input[name=Password]").fill(user.password)
     shown.keyboard.press("Enter")
     shown.get_by_text("Your datasets").wait_for()
+
+
+def keep(shown: Page, name: str) -> None:
+    """Keep a picture where ``TIERWISE_SCREENSHOTS`` names a folder, for the documents."""
+    if folder := os.environ.get("TIERWISE_SCREENSHOTS"):
+        shown.screenshot(path=Path(folder) / f"argilla-{name}.png")

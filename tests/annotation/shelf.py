@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner
 
 from annotation.__main__ import main
+from curation.__main__ import main as curation
 from curation.prompts import load_template
 from tests.warehouse.support import row
 from warehouse.ids import content_id
@@ -131,6 +132,72 @@ def fill(store: Store, pairs: Sequence[Judged], form: str = "answer-first") -> N
             unique = {json.dumps(r, default=str, sort_keys=True): r for r in found}
             long_run.write_part(table, list(unique.values()))
         run.started_at = now
+
+
+def run_curation(store: Store, *arguments: object, code: int = 0) -> dict[str, Any]:
+    """A command of ``python -m curation``; its summary."""
+    done = CliRunner().invoke(curation, [*map(str, arguments), "--db", store.place.name, "--json"])
+    assert done.exit_code == code, (done.output, done.stderr, done.exception)
+    return json.loads(done.stdout) if code == 0 else {"error": done.stderr.strip()}
+
+
+def ask(store: Store, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Rows of a query."""
+    with store.read() as connection:
+        return connection.execute(query, list(parameters)).fetchall()
+
+
+class People:
+    """Answers as a pull leaves them."""
+
+    def __init__(self, store: Store, overlap: int = 2) -> None:
+        self.store = store
+        self.minute = 0
+        self.dataset = content_id("dataset", store.place.name)
+        self._write("review_datasets", dataset_id=self.dataset, name="review", overlap=overlap, blind=False)
+
+    def _write(self, table: str, **values: Any) -> None:
+        with self.store.long_run(Run("pull", {})) as run:
+            run.write_part(table, [row(table, run_id=run.run.run_id, **values)])
+
+    def say(
+        self,
+        pair: Judged,
+        index: int,
+        annotator: str,
+        status: str = "submitted",
+        spans: tuple[tuple[str, int, int], ...] = (),
+        **values: Any,
+    ) -> None:
+        """A version of an answer, newer than all before."""
+        self.minute += 1
+        at = f"2026-11-01 {self.minute // 60:02}:{self.minute % 60:02}:00"
+        review = content_id("review", str(pair.sample_id(index)), annotator, self.minute)
+        tier = values.pop("tier", None)
+        self._write(
+            "reviews",
+            review_id=review,
+            response_id=content_id("response", str(pair.sample_id(index)), annotator),
+            dataset_id=self.dataset,
+            sample_id=pair.sample_id(index),
+            pair_id=pair.pair_id,
+            annotator=annotator,
+            status=status,
+            tier=int(tier) if tier in ("1", "2", "3", "4") else None,
+            begun_at=datetime.fromisoformat(at),
+            answered_at=datetime.fromisoformat(at),
+            pulled_at=datetime.fromisoformat(at),
+            **values,
+        )
+        for number, (kind, start, stop) in enumerate(spans):
+            self._write(
+                "review_spans",
+                review_id=review,
+                span_index=number,
+                kind=kind,
+                span_start=start,
+                span_stop=stop,
+            )
 
 
 @dataclass(slots=True)

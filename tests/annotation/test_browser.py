@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tests.annotation.browser import page, sign_in
+from tests.annotation.browser import keep, page, sign_in
 from tests.annotation.review import Review, record
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def test_an_annotator_signs_in_and_finds_their_records(on_sqlite: Served) -> Non
         shown.on("request", lambda request: asked.add(urlsplit(request.url).hostname or ""))
         sign_in(shown, on_sqlite.url, on_sqlite.user("ann"))
         shown.get_by_text(str(review.dataset.name)).wait_for()
-        _keep(shown, "home")
+        keep(shown, "home")
         shown.get_by_text(str(review.dataset.name)).click()
         shown.get_by_text(re.compile("red pan")).first.wait_for()
         assert asked - {"127.0.0.1", _FONTS, ""} == set()
@@ -40,9 +38,3 @@ def test_a_wrong_password_is_told(on_sqlite: Served) -> None:
         shown.locator("input[name=Password]").fill("not it")
         shown.keyboard.press("Enter")
         shown.get_by_text(re.compile("wrong|invalid|could not", re.IGNORECASE)).first.wait_for()
-
-
-def _keep(shown: object, name: str) -> None:
-    """Keep a picture where ``TIERWISE_SCREENSHOTS`` names a folder, for the documents."""
-    if folder := os.environ.get("TIERWISE_SCREENSHOTS"):
-        shown.screenshot(path=Path(folder) / f"argilla-{name}.png")  # type: ignore[attr-defined]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +10,9 @@ from click.testing import CliRunner
 
 from annotation.review.consensus import decide
 from curation.__main__ import main as curation
-from tests.annotation.shelf import Judged, fill, flawed, sound
-from tests.warehouse.support import cli, row
+from tests.annotation.shelf import Judged, People, ask, fill, flawed, run_curation, sound
+from tests.warehouse.support import cli
 from warehouse.errors import TierwiseError
-from warehouse.ids import content_id
 from warehouse.ledger import Run
 from warehouse.store import Store
 
@@ -36,53 +33,6 @@ def store(tmp_path: Path) -> Store:
     fill(made, [PAN, SOCK, HAT])
     run_curation(made, "grade")
     return made
-
-
-def run_curation(store: Store, *arguments: object, code: int = 0) -> dict[str, Any]:
-    done = CliRunner().invoke(curation, [*map(str, arguments), "--db", str(store.path), "--json"])
-    assert done.exit_code == code, (done.output, done.stderr, done.exception)
-    return json.loads(done.stdout) if code == 0 else {"error": done.stderr.strip()}
-
-
-def ask(store: Store, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with store.read() as connection:
-        return connection.execute(query, list(parameters)).fetchall()
-
-
-class People:
-    """Answers as a pull leaves them."""
-
-    def __init__(self, store: Store, overlap: int = 2) -> None:
-        self.store = store
-        self.minute = 0
-        self.dataset = content_id("dataset", str(store.path))
-        self._write("review_datasets", dataset_id=self.dataset, name="review", overlap=overlap, blind=False)
-
-    def _write(self, table: str, **values: Any) -> None:
-        with self.store.long_run(Run("pull", {})) as run:
-            run.write_part(table, [row(table, run_id=run.run.run_id, **values)])
-
-    def say(self, pair: Judged, index: int, annotator: str, status: str = "submitted", **values: Any) -> None:
-        """A version of an answer, newer than all before."""
-        self.minute += 1
-        at = f"2026-11-01 {self.minute // 60:02}:{self.minute % 60:02}:00"
-        review = content_id("review", str(pair.sample_id(index)), annotator, self.minute)
-        tier = values.pop("tier", None)
-        self._write(
-            "reviews",
-            review_id=review,
-            response_id=content_id("response", str(pair.sample_id(index)), annotator),
-            dataset_id=self.dataset,
-            sample_id=pair.sample_id(index),
-            pair_id=pair.pair_id,
-            annotator=annotator,
-            status=status,
-            tier=int(tier) if tier in ("1", "2", "3", "4") else None,
-            begun_at=datetime.fromisoformat(at),
-            answered_at=datetime.fromisoformat(at),
-            pulled_at=datetime.fromisoformat(at),
-            **values,
-        )
 
 
 def outcomes(store: Store) -> dict[str, tuple[Any, ...]]:
