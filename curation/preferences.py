@@ -98,7 +98,7 @@ def update_preferences(
         )
         run.summary = {
             "configuration": picked.text,
-            **_counts(connection),
+            **_counts(connection, reviewed),
             "new": added,
             "withdrawn": withdrawn,
         }
@@ -187,7 +187,7 @@ def _correct(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
     )
 
 
-def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _counts(connection: duckdb.DuckDBPyConnection, reviewed: Reviewed | None) -> dict[str, Any]:
     prompts = connection.execute(
         """
         SELECT count(*), count(*) FILTER (m.pair_id IS NOT NULL),
@@ -204,7 +204,7 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "prompts": prompts[0],
         "prompts_with_preferences": prompts[1],
         "prompts_without": {
-            "no finished correct sample": prompts[2],
+            f"no finished {reviewed or 'correct'} sample": prompts[2],
             "no wrong sample": prompts[3],
             "no match in length": prompts[4],
         },

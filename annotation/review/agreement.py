@@ -2,8 +2,8 @@
 
 Questions and their distances: ``tier`` nominal and ordinal, ``quality`` ordinal, ``failing_steps`` Jaccard over the
 sets of steps (no step is the empty set), ``hallucinations`` over characters with the kind of span as value
-(`annotation.alpha.span_coincidences`). Intervals are 95 % by a bootstrap over queries: records of a query are not
-independent.
+(`annotation.review.alpha.span_coincidences`). Intervals are 95 % by a bootstrap over queries: records of a query are
+not independent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annotation.alpha import coincidences, estimate, jaccard, nominal, ordinal, span_coincidences
+from annotation.review.alpha import coincidences, estimate, jaccard, nominal, ordinal, span_coincidences
 from annotation.review.questions import SPAN_KINDS, TIERS
 from annotation.review.votes import submitted
 from warehouse.errors import TierwiseError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from annotation.alpha import Alpha, Distance, Floats
+    from annotation.review.alpha import Alpha, Distance, Floats
     from annotation.review.votes import Review
 
 _SPLITTING = 20

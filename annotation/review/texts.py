@@ -12,6 +12,7 @@ import re
 # What would not survive a database or turns the order of what is shown: NUL, other controls, bidirectional marks.
 _SHOWN_AS_UNKNOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKUP = re.compile("[&<>\"'`\r]|[^\\x00-\\uffff]")
+_LINE_END = re.compile("\r\n?|\n")
 _ASTRAL = 0xFFFF
 
 
@@ -26,7 +27,7 @@ def shown_text(text: str) -> str:
 
 def shown_inline(text: str) -> str:
     """As `shown_text`, for a block of HTML: line breaks are elements, as an empty line would end the block."""
-    return "<br>".join(map(shown_text, text.splitlines()))
+    return "<br>".join(map(shown_text, _LINE_END.split(text)))
 
 
 def code_point_offset(text: str, units: int) -> int:

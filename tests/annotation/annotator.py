@@ -169,7 +169,7 @@ class Annotator:
         return self._question(question).locator("[contenteditable]").inner_text()
 
     def submit(self) -> dict[str, Any]:
-        """Submit, and go on to the next record. After the last of a list, its page may show that one again."""
+        """Submit, and go on to the next record; the last of those that are submitted stays."""
         return self._end("submit")
 
     def discard(self) -> dict[str, Any]:
@@ -268,7 +268,8 @@ class Annotator:
             answer = _answer(kept.value)
             self.page.locator(f"{_FIELD}:not([id$='{before}']), {_NOTHING}").first.wait_for()
             return answer
-        # After the last of a list the page asks for more, and if none is found shows that one again.
+        # After the last of a list the page asks for more. If none is found, it says so; but what is submitted it
+        # goes on to show.
         with (
             self.page.expect_response(_finds_records) as found,
             self.page.expect_response(_keeps_a_response) as kept,
@@ -278,7 +279,7 @@ class Annotator:
         if more["items"]:
             ids = [item["record"]["id"] for item in more["items"]]
             self.page.locator(", ".join(f"{_FIELD}[id$='{id_}']" for id_ in ids)).wait_for()
-        elif not more["total"]:
+        elif self._status() != "submitted":
             self.page.locator(_NOTHING).wait_for()
         self.page.locator("form.questions-form:not(.--waiting)").wait_for()
         return answer

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.alpha import coincidences, estimate, jaccard, nominal, ordinal, span_coincidences
+from annotation.review.alpha import coincidences, estimate, jaccard, nominal, ordinal, span_coincidences
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from annotation.alpha import Alpha, Distance, Floats, Span
+    from annotation.review.alpha import Alpha, Distance, Floats, Span
 
 MISSING = -1
 
@@ -293,7 +293,7 @@ def test_draws_follow_from_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert estimate(per_unit, ordinal, clusters, seed=5) == found
     assert estimate(per_unit, ordinal, clusters, seed=6).low != found.low
     # However many resamples fit into memory at once, here three.
-    monkeypatch.setattr("annotation.alpha._CELLS", 60)
+    monkeypatch.setattr("annotation.review.alpha._CELLS", 60)
     again = estimate(per_unit, ordinal, clusters, seed=5)
     assert [again.low, again.high] == pytest.approx([found.low, found.high])
 

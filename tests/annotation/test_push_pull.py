@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from annotation.review.questions import read_answers
 from annotation.review.texts import shown_text
-from tests.annotation.shelf import Judged, fill, flawed, sound
+from tests.annotation.shelf import Judged, fill, flawed, run_curation, sound
 from tests.warehouse.support import ROOT
 from warehouse.ledger import Run
 
@@ -65,6 +68,11 @@ def test_what_to_push_is_chosen(desk: Desk) -> None:
     assert desk.records().keys() == {SOCK.sample_id(0).hex}
     assert desk.push("--where", "kind = 'negation'")["new"] == 1
     assert desk.push()["new"] == 2
+    run_curation(desk.store, "split", "create", "socks", "--where", "kind = 'negation'")
+    assert desk.push("--split", "socks_v1")["records"] == 2
+    assert desk.push("--split", "socks_v1", "--where", "tier < 4", code=1)["error"].startswith(
+        "Error: nothing to"
+    )
     told = desk.push("--where", "nonsense = 1", code=1)["error"]
     assert told.count("\n") == 0
     assert "columns are those of pair_overview" in told
@@ -367,3 +375,22 @@ def test_status_counts_and_expects(desk: Desk) -> None:
     assert ann.startswith("ann: 2 submitted, ")
     assert ann.endswith(" an hour")
     assert bob == "bob: 1 draft"
+
+
+@pytest.mark.parametrize("version", ["2.7.1", "2.9.0", "3.0.0"])
+def test_another_version_of_argilla_is_told_in_one_line(desk: Desk, version: str) -> None:
+    class Another(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"version": version}).encode())
+
+        def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+
+    fill(desk.store, PAIRS)
+    with HTTPServer(("127.0.0.1", 0), Another) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        desk.monkeypatch.setenv("ARGILLA_API_URL", url)
+        assert desk.push(code=1)["error"] == f"Error: Argilla at {url} is {version}; this works with 2.8"
+        server.shutdown()
