@@ -191,6 +191,20 @@ def insert_new(
     return int(row[0])
 
 
+def insert_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """`insert_new` of `rows`, whose columns may be missing where they may be NULL."""
+    import pyarrow as pa
+
+    if not rows:
+        return 0
+    data = pa.Table.from_pylist(list(rows), schema=arrow_schema(TABLE_BY_NAME[table]))
+    connection.register("inserted_rows", data)
+    try:
+        return insert_new(connection, table, "SELECT * FROM inserted_rows")
+    finally:
+        connection.unregister("inserted_rows")
+
+
 def replace_rows(
     connection: duckdb.DuckDBPyConnection,
     table: str,

@@ -23,7 +23,8 @@ from annotation.review.votes import Review, submitted
 from curation.resolution import REVIEW, resolve_tiers, sql_standing
 from warehouse.ids import content_id, sql_content_id
 from warehouse.ledger import Run
-from warehouse.parts import insert_new, replace_rows
+from warehouse.parts import arrow_schema, insert_new, insert_rows, replace_rows
+from warehouse.schema import TABLE_BY_NAME
 from warehouse.transactions import Rollback
 
 if TYPE_CHECKING:
@@ -147,26 +148,15 @@ def _rationale(review: Review) -> dict[str, Any]:
 
 
 def _write_rationales(connection: duckdb.DuckDBPyConnection, run: Run, reviews: Iterable[Review]) -> int:
-    import pyarrow as pa
-
-    rows = [_rationale(review) for review in reviews if review.vote == "correct"]
-    if not rows:
-        return 0
-    connection.register("written", pa.Table.from_pylist(rows))
-    added = insert_new(
-        connection, "rationales", "SELECT *, $run::UUID AS run_id FROM written", {"run": run.run_id}
-    )
-    connection.unregister("written")
-    return added
+    run_id = str(run.run_id)
+    rows = [{**_rationale(review), "run_id": run_id} for review in reviews if review.vote == "correct"]
+    return insert_rows(connection, "rationales", rows)
 
 
 def _write_outcomes(
     connection: duckdb.DuckDBPyConnection, run: Run, rows: Sequence[dict[str, Any]]
 ) -> dict[str, int]:
     import pyarrow as pa
-
-    from warehouse.parts import arrow_schema
-    from warehouse.schema import TABLE_BY_NAME
 
     table = TABLE_BY_NAME["review_outcomes"]
     filled = [{**row, "run_id": str(run.run_id)} for row in rows]

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from annotation.client import signed_in
-from annotation.review.questions import read_answers, settings
+from annotation.review.answers import Pulled
+from annotation.review.questions import settings
 from annotation.review.server import ReviewServer
-from annotation.review.texts import code_point_offset
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
-from warehouse.ids import content_id
 from warehouse.ledger import Run, utc_now
-from warehouse.parts import insert_new
+from warehouse.parts import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,17 +22,6 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 _READINGS = 3
-
-
-@dataclass(slots=True)
-class Pulled:
-    """What a reading of one dataset brought: rows, and what is to be told."""
-
-    reviews: list[dict[str, Any]] = field(default_factory=list)
-    spans: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    unknown: Counter[str] = field(default_factory=Counter)
 
 
 def pull(store: Store, name: str | None, report: Callable[[int], None]) -> dict[str, Any]:
@@ -178,9 +163,9 @@ def _read(
         for response in record["responses"]:
             seen.add(response["id"])
             if sample is None:
-                pulled.rejects.append(_reject(dataset, record, response))
+                pulled.refuse(dataset, record, response)
             else:
-                _add(pulled, dataset_id, sample, record, response, users)
+                pulled.add(dataset_id, sample, record, response, users)
     _add_what_is_gone(pulled, store, server, dataset_id, dataset, users, seen)
     return pulled
 
@@ -200,54 +185,6 @@ def _samples(store: Store, external_ids: list[str | None]) -> dict[str, tuple[st
             {"ids": ids},
         ).fetchall()
     return {row[0].replace("-", ""): row for row in rows}
-
-
-def _add(
-    pulled: Pulled,
-    dataset_id: str,
-    sample: tuple[str, str, str],
-    record: dict[str, Any],
-    response: dict[str, Any],
-    users: dict[str, str],
-) -> None:
-    sample_id, pair_id, text = sample
-    values = {name: value["value"] for name, value in (response["values"] or {}).items()}
-    answers = read_answers(values)
-    for question in answers.unknown:
-        pulled.unknown[f"question {question} has another form than was pushed; kept in reviews.answers"] += 1
-    raw = json.dumps(values, sort_keys=True, ensure_ascii=False)
-    review_id = _version_id(response["id"], response["status"], response["updated_at"], raw)
-    pulled.reviews.append(
-        {
-            "review_id": review_id,
-            "response_id": response["id"],
-            "dataset_id": dataset_id,
-            "sample_id": sample_id,
-            "pair_id": pair_id,
-            "annotator": users.get(response["user_id"], response["user_id"]),
-            "status": response["status"],
-            "gold_tier": (record["metadata"] or {}).get("gold_tier"),
-            "tier": answers.tier,
-            "quality": answers.quality,
-            "failing_steps": None if answers.failing_steps is None else list(answers.failing_steps),
-            "correction": answers.correction,
-            "note": answers.note,
-            "answers": raw,
-            "begun_at": datetime.fromisoformat(response["inserted_at"]),
-            "answered_at": datetime.fromisoformat(response["updated_at"]),
-        }
-    )
-    for index, (kind, start, stop) in enumerate(answers.spans):
-        pulled.spans.append(
-            {
-                "review_id": review_id,
-                "span_index": index,
-                "kind": kind,
-                "span_start": code_point_offset(text, start),
-                # A mark that ends within a character holds all of it.
-                "span_stop": code_point_offset(text, stop - 1) + 1 if stop > start else start,
-            }
-        )
 
 
 def _add_what_is_gone(
@@ -283,74 +220,40 @@ def _add_what_is_gone(
         if review["sample_id"].replace("-", "") not in there:
             without_record += 1
             continue
-        now = utc_now()
-        pulled.reviews.append(
-            {
-                **review,
-                "dataset_id": dataset_id,
-                "review_id": _version_id(review["response_id"], "deleted", now.isoformat(), ""),
-                "status": "deleted",
-                "answers": "{}",
-                "answered_at": now,
-            }
-        )
+        pulled.take_back(dataset_id, review)
     if without_record:
         pulled.told.append(
             f"{dataset}: records of {without_record:,} answers are gone; those pulled are kept"
         )
 
 
-def _version_id(response_id: str, status: str, updated_at: str, raw: str) -> str:
-    digest = hashlib.sha256(raw.encode()).hexdigest()
-    return str(content_id("review", uuid.UUID(response_id), status, updated_at, digest))
-
-
-def _reject(dataset: str, record: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-    raw = json.dumps(response["values"], sort_keys=True, ensure_ascii=False)
-    return {
-        "reject_id": str(content_id("reject", "review", response["id"], raw)),
-        "source": "review",
-        "file": f"Argilla dataset {dataset}",
-        "line": 0,
-        "reason": "no such sample",
-        "detail": f"an answer to record {record['external_id'] or record['id']}, which is no sample of this store",
-        "raw": raw,
-    }
-
-
 def _write(store: Store, run: Run, dataset_id: str, state: str, pulled: Pulled) -> Counter[str]:
     """Write what is new of one dataset, and that it was read: all or nothing."""
-    import pyarrow as pa
-
     counts: Counter[str] = Counter()
+    now, run_id = utc_now(), str(run.run_id)
     with store.write(run) as connection:
-        parameters = {"run": run.run_id, "now": utc_now()}
-        if pulled.reviews:
-            connection.register("pulled_reviews", pa.Table.from_pylist(pulled.reviews))
-            fresh = connection.execute(
-                "SELECT status, count(*) FROM pulled_reviews "
-                "WHERE review_id::UUID NOT IN (SELECT review_id FROM reviews) GROUP BY status"
+        known = {
+            str(review_id)
+            for (review_id,) in connection.execute(
+                "SELECT review_id FROM reviews WHERE dataset_id = ?", [dataset_id]
             ).fetchall()
-            counts.update(dict(fresh))
-            counts["new"] = insert_new(
-                connection,
-                "reviews",
-                "SELECT *, $now::TIMESTAMP AS pulled_at, $run::UUID AS run_id FROM pulled_reviews",
-                parameters,
-            )
-            connection.unregister("pulled_reviews")
+        }
+        fresh = [
+            {**review, "pulled_at": now, "run_id": run_id}
+            for review in pulled.reviews
+            if review["review_id"] not in known
+        ]
+        counts.update(review["status"] for review in fresh)
+        counts["new"] = insert_rows(connection, "reviews", fresh)
         failpoint("pull")
-        for table, rows in (("review_spans", pulled.spans), ("rejects", pulled.rejects)):
-            if rows:
-                connection.register("pulled_rows", pa.Table.from_pylist(rows))
-                counts[table.removeprefix("review_")] = insert_new(
-                    connection, table, "SELECT *, $run::UUID AS run_id FROM pulled_rows", {"run": run.run_id}
-                )
-                connection.unregister("pulled_rows")
+        spans = [{**span, "run_id": run_id} for span in pulled.spans if span["review_id"] not in known]
+        counts["spans"] = insert_rows(connection, "review_spans", spans)
+        rejects = [{**reject, "run_id": run_id} for reject in pulled.rejects]
+        counts["rejects"] = insert_rows(connection, "rejects", rejects)
         connection.execute(
             "UPDATE review_datasets SET pulled_state = $state, pulled_at = $now::TIMESTAMP "
             "WHERE dataset_id = $id::UUID",
-            {"state": state, "now": parameters["now"], "id": dataset_id},
+            {"state": state, "now": now, "id": dataset_id},
         )
         run.summary = dict(counts)
     return counts

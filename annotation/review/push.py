@@ -14,7 +14,7 @@ from curation.grades import grade_samples
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.ledger import Run, utc_now
-from warehouse.parts import insert_new
+from warehouse.parts import insert_rows
 from warehouse.tombstones import GONE
 
 if TYPE_CHECKING:
@@ -219,25 +219,18 @@ def _keep_dataset(store: Store, run: Run, dataset_id: str, target: Target, overl
         if connection.execute("SELECT 1 FROM review_datasets WHERE dataset_id = ?", [dataset_id]).fetchall():
             return
     with store.write(run) as connection:
-        insert_new(
-            connection,
-            "review_datasets",
-            "SELECT $id::UUID AS dataset_id, $name AS name, $overlap AS overlap, $blind AS blind, "
-            "$now::TIMESTAMP AS created_at, $run::UUID AS run_id",
-            {
-                "id": dataset_id,
-                "name": target.name,
-                "overlap": overlap,
-                "blind": target.blind,
-                "now": utc_now(),
-                "run": run.run_id,
-            },
-        )
+        made = {
+            "dataset_id": dataset_id,
+            "name": target.name,
+            "overlap": overlap,
+            "blind": target.blind,
+            "created_at": utc_now(),
+            "run_id": str(run.run_id),
+        }
+        insert_rows(connection, "review_datasets", [made])
 
 
 def _keep_records(store: Store, run: Run, dataset_id: str, records: Iterable[ReviewRecord]) -> None:
-    import pyarrow as pa
-
     rows = [
         {
             "dataset_id": dataset_id,
@@ -245,17 +238,10 @@ def _keep_records(store: Store, run: Run, dataset_id: str, records: Iterable[Rev
             "pair_id": record.pair_id,
             "content_hash": record.content_hash,
             "gold_tier": record.gold_tier,
+            "pushed_at": utc_now(),
+            "run_id": str(run.run_id),
         }
         for record in records
     ]
-    if not rows:
-        return
     with store.write(run) as connection:
-        connection.register("pushed", pa.Table.from_pylist(rows))
-        insert_new(
-            connection,
-            "review_records",
-            "SELECT *, $now::TIMESTAMP AS pushed_at, $run::UUID AS run_id FROM pushed",
-            {"now": utc_now(), "run": run.run_id},
-        )
-        connection.unregister("pushed")
+        insert_rows(connection, "review_records", rows)

@@ -19,22 +19,22 @@ _FIELD = ".span-annotation__field"
 _NOTHING = ".wrapper__text"
 """What is shown where no record is left."""
 
-# Where a click puts the caret before a unit of the text: first without scrolling. That can be at any border of what
-# a reader takes for one character, so not inside an emoji, and not between a letter and its accent.
+# Where a click puts the caret before a unit of the text. That can be at any border of what a reader takes for one
+# character, so not inside an emoji, and not between a letter and its accent. Near an edge a drag would scroll.
 _PLACE = """
 (field, offset) => {
   const node = field.firstChild;
+  const scrolls = element => element.scrollHeight > element.clientHeight
+    && /auto|scroll/.test(getComputedStyle(element).overflowY);
+  let scroller = field.parentElement;
+  while (scroller.parentElement && !scrolls(scroller)) scroller = scroller.parentElement;
+  const view = scroller.getBoundingClientRect();
   const boxes = (from, to) => {
     const range = new Range();
     range.setStart(node, Math.max(0, from));
     range.setEnd(node, Math.min(node.length, to));
     return [...range.getClientRects()];
   };
-  const hits = ([x, y]) => [y - 2, y, y + 2].every(y => {
-    const caret = document.caretRangeFromPoint(x, y);
-    return caret?.startContainer === node && caret.startOffset === offset
-      && document.elementFromPoint(x, y) === field;
-  });
   const row = (left, right, y) =>
     Array.from({length: Math.max(0, right - left)}, (_, step) => [Math.floor(left) + step, Math.round(y)]);
   const near = () => boxes(offset - 1, offset + 1).flatMap(
@@ -44,18 +44,21 @@ _PLACE = """
     return boxes(offset - 2, offset + 2).flatMap(box => [(box.top + box.bottom) / 2, box.bottom + box.height].flatMap(
       y => row(area.left, area.right, y)));
   };
-  const scroll = () => {
+  const hits = ([x, y]) => [y - 2, y, y + 2].every(y => {
+    const caret = document.caretRangeFromPoint(x, y);
+    return caret?.startContainer === node && caret.startOffset === offset
+      && document.elementFromPoint(x, y) === field;
+  });
+  const wellInside = ([, y]) => view.top + 40 < y && y < view.bottom - 40;
+  const toTheMiddle = () => {
     const around = boxes(offset - 2, offset + 2);
     const middle = (Math.min(...around.map(box => box.top)) + Math.max(...around.map(box => box.bottom))) / 2;
-    const scrolls = element => element.scrollHeight > element.clientHeight
-      && /auto|scroll/.test(getComputedStyle(element).overflowY);
-    let parent = field.parentElement;
-    while (parent && !scrolls(parent)) parent = parent.parentElement;
-    if (!parent) return;
-    const view = parent.getBoundingClientRect();
-    parent.scrollBy({top: middle - (view.top + view.bottom) / 2, behavior: "instant"});
+    scroller.scrollBy({top: middle - (view.top + view.bottom) / 2, behavior: "instant"});
   };
-  return near().find(hits) ?? (scroll(), near().find(hits)) ?? further().find(hits) ?? null;
+  const place = near().filter(wellInside).find(hits);
+  if (place) return place;
+  toTheMiddle();
+  return near().find(hits) ?? further().find(hits) ?? null;
 }
 """
 
@@ -227,7 +230,8 @@ class Annotator:
         mouse, keyboard = self.page.mouse, self.page.keyboard
         if self._place(stop) is None or (place := self._place(start)) is None:
             return False
-        mouse.move(*place)
+        # What is still selected would be dragged away.
+        mouse.click(*place)
         mouse.down()
         # A selection starts where the button was pressed, as of the first move: scrolling before it would shift that.
         mouse.move(place[0] + 2, place[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from annotation.review.consensus import decide
 from curation.__main__ import main as curation
 from tests.annotation.shelf import Judged, People, ask, fill, flawed, run_curation, sound
-from tests.warehouse.support import cli
+from tests.warehouse.support import ROOT, cli
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
 from warehouse.store import Store
@@ -277,3 +278,33 @@ def test_the_whole_loop(desk: Desk, on_sqlite: Served) -> None:
     assert "rationale" in told
     assert "review by" in told
     assert on_sqlite.url
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store in which there is something to find for every question. Only to be read."""
+    store = Store(tmp_path_factory.mktemp("told") / "x.duckdb")
+    fill(store, [PAN, SOCK])
+    run_curation(store, "grade")
+    people = People(store)
+    for name in ("ann", "bob"):
+        people.say(PAN, 0, name, gold_tier=3, spans=(("self", 2, 6),), **flawed(2, "item", "verdict"))
+        people.say(SOCK, 0, name, gold_tier=4, **sound(4))
+    decide(store, "majority")
+    return store
+
+
+_QUESTIONS = re.findall(
+    r"^```sql\n(.+?)^```", (ROOT / "docs" / "review.md").read_text(encoding="utf-8"), re.M | re.S
+)
+
+
+@pytest.mark.parametrize("query", _QUESTIONS, ids=range(len(_QUESTIONS)))
+def test_questions_of_the_documents_are_answered(told: Store, query: str) -> None:
+    found = ask(told, query)
+    assert found
+    assert all(value is not None for one in found for value in one)
+
+
+def test_there_are_questions() -> None:
+    assert len(_QUESTIONS) == 4
