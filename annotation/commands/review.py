@@ -86,8 +86,9 @@ def pull(dataset: str | None, store: Store, as_json: bool) -> None:
 def status(dataset: str | None, store: Store, as_json: bool) -> None:
     """Queue, answers and pace by annotator, and when the queue will be empty at that pace."""
     from annotation.review.progress import review_status
+    from annotation.review.report import print_status
 
-    print_summary(review_status(store, dataset), as_json)
+    print_status(review_status(store, dataset), as_json)
 
 
 @click.command()

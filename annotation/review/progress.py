@@ -20,70 +20,69 @@ _BREAK = timedelta(minutes=10)
 _LOOKED_BACK = timedelta(days=7)
 
 
-def review_status(store: Store, name: str | None) -> dict[str, Any]:
-    """Queue, answers, pace and expected end of each review dataset, as the server has them now.
+def review_status(store: Store, name: str | None) -> dict[str, dict[str, Any]]:
+    """Each review dataset by name, as the server has it now.
 
-    An annotator's pace is submitted answers per hour of work: gaps of more than ten minutes are breaks. The expected
-    end takes the answers of the last seven days, breaks and nights among them, for the pace to come.
+    ``records``, ``overlap``, ``answers_missing``, ``expected_end`` (UTC; None if unknown) and ``annotators``: by
+    name the answers by status and ``an_hour``, submitted answers per hour of work. Gaps of more than ten minutes are
+    breaks. The expected end takes the answers of the last seven days, breaks and nights among them, for the pace to
+    come. A dataset that is gone has none of these.
 
     Raises:
         TierwiseError: As `signed_in`; no such dataset was pushed.
     """
     datasets = review_datasets(store, name)
-    told: dict[str, Any] = {}
+    told: dict[str, dict[str, Any]] = {}
     with signed_in(store) as client:
         server = ReviewServer(client)
         users = server.users()
         for dataset_id, dataset, _ in datasets:
-            told |= _of_dataset(server, users, dataset_id, dataset)
+            found = server.dataset(dataset_id)
+            # Of several of one name only the newest can be there.
+            if found is not None or dataset not in told:
+                told[dataset] = _of_dataset(server, users, dataset_id, found) if found else {}
     return told
 
 
-def _of_dataset(server: ReviewServer, users: dict[str, str], dataset_id: str, dataset: str) -> dict[str, Any]:
-    found = server.dataset(dataset_id)
-    if found is None:
-        return {dataset: "gone from the server"}
+def _of_dataset(
+    server: ReviewServer, users: dict[str, str], dataset_id: str, found: dict[str, Any]
+) -> dict[str, Any]:
     overlap = int(found["distribution"]["min_submitted"])
     records = missing = 0
-    statuses: dict[str, dict[str, int]] = {}
+    annotators: dict[str, dict[str, Any]] = {}
     times: dict[str, list[datetime]] = {}
     for record in server.records(dataset_id, ["responses"]):
         records += 1
         submitted = 0
         for response in record["responses"]:
             user = users.get(response["user_id"], response["user_id"])
-            counts = statuses.setdefault(user, {})
-            counts[response["status"]] = counts.get(response["status"], 0) + 1
+            counts = annotators.setdefault(user, {"submitted": 0, "draft": 0, "discarded": 0})
+            counts[response["status"]] += 1
             if response["status"] == "submitted":
                 submitted += 1
                 times.setdefault(user, []).append(datetime.fromisoformat(response["updated_at"]))
         missing += max(0, overlap - submitted)
-    lines = [f"{user}: {_listed(of)}{_pace(times.get(user, []))}" for user, of in sorted(statuses.items())]
+    for user, counts in annotators.items():
+        counts["an_hour"] = _pace(times.get(user, []))
     return {
-        dataset: f"{records:,} records, {overlap} annotators each",
-        f"{dataset} answers missing": missing,
-        f"{dataset} expected end": _expected_end(missing, [t for of in times.values() for t in of]),
-        **({f"{dataset} by annotator": lines} if lines else {}),
+        "records": records,
+        "overlap": overlap,
+        "answers_missing": missing,
+        "expected_end": _expected_end(missing, [t for of in times.values() for t in of]),
+        "annotators": dict(sorted(annotators.items())),
     }
 
 
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
-
-
-def _pace(times: Iterable[datetime]) -> str:
-    ordered = sorted(times)
-    gaps = [b - a for a, b in pairwise(ordered) if b - a <= _BREAK]
+def _pace(times: Iterable[datetime]) -> float | None:
+    gaps = [b - a for a, b in pairwise(sorted(times)) if b - a <= _BREAK]
     worked = sum(gaps, timedelta())
-    return f", {len(gaps) / (worked / timedelta(hours=1)):.0f} an hour" if worked else ""
+    return round(len(gaps) / (worked / timedelta(hours=1)), 1) if worked else None
 
 
-def _expected_end(missing: int, times: Iterable[datetime]) -> str:
+def _expected_end(missing: int, times: Iterable[datetime]) -> str | None:
     now = utc_now()
     recent = sorted(time for time in times if now - time <= _LOOKED_BACK)
-    if not missing:
-        return "done"
-    if len(recent) < 2:
-        return "unknown: fewer than two answers in the last seven days"
+    if not missing or len(recent) < 2:
+        return None
     each = max(now - recent[0], timedelta(minutes=1)) / len(recent)
-    return f"{now + missing * each:%Y-%m-%d %H:%M} UTC"
+    return (now + missing * each).isoformat(timespec="minutes")

@@ -1,4 +1,4 @@
-"""Agreement as a terminal shows it."""
+"""Agreement and progress as a terminal shows them."""
 
 from __future__ import annotations
 
@@ -58,6 +58,37 @@ def print_agreement(found: Mapping[str, Any], as_json: bool) -> None:
         click.echo(f"{row['sample_id'][:8]}  {_short(row['query'])} × {_short(row['title'])}")
         for annotator, answer in row["answers"].items():
             click.echo(f"{' ' * 10}{printable(annotator)}: {answer}")
+
+
+def print_status(found: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
+    """Print what `annotation.review.progress.review_status` found."""
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for number, (dataset, told) in enumerate(found.items()):
+        if number:
+            click.echo()
+        click.echo(click.style(printable(dataset), bold=True))
+        if not told:
+            click.echo("gone from the server")
+            continue
+        end = f"expected end {told['expected_end']} UTC" if told["expected_end"] else "expected end unknown"
+        click.echo(
+            f"{told['records']:,} records for {told['overlap']} annotators each; "
+            + (f"{told['answers_missing']:,} answers missing, {end}" if told["answers_missing"] else "done")
+        )
+        if told["annotators"]:
+            _table(
+                ["annotator", "submitted", "draft", "discarded", "an hour"],
+                [
+                    [
+                        annotator,
+                        *(f"{of[status]:,}" for status in ("submitted", "draft", "discarded")),
+                        "–" if of["an_hour"] is None else f"{of['an_hour']:,.0f}",
+                    ]
+                    for annotator, of in told["annotators"].items()
+                ],
+            )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

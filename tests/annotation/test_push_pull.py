@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from annotation.__main__ import main
+from annotation.review.progress import _pace
 from annotation.review.questions import read_answers
 from annotation.review.texts import shown_text
 from tests.annotation.shelf import Judged, fill, flawed, run_curation, sound
@@ -360,21 +364,30 @@ def test_a_dataset_of_somebody_else_is_left_alone(desk: Desk) -> None:
 def test_status_counts_and_expects(desk: Desk) -> None:
     fill(desk.store, PAIRS)
     desk.push("--overlap", 2)
-    told = desk.run("status")
-    assert told[desk.dataset] == "4 records, 2 annotators each"
-    assert told[f"{desk.dataset} answers missing"] == 8
-    assert told[f"{desk.dataset} expected end"].startswith("unknown")
+    assert desk.run("status")[desk.dataset] == {
+        **{"records": 4, "overlap": 2, "answers_missing": 8, "expected_end": None, "annotators": {}}
+    }
     for pair in PAIRS:
         desk.answer(pair.sample_id(), "ann", **sound(3))
         time.sleep(0.01)
     desk.answer(PAN.sample_id(0), "bob", "draft", tier="1")
-    told = desk.run("status")
-    assert told[f"{desk.dataset} answers missing"] == 6
-    assert told[f"{desk.dataset} expected end"].endswith("UTC")
-    ann, bob = told[f"{desk.dataset} by annotator"]
-    assert ann.startswith("ann: 2 submitted, ")
-    assert ann.endswith(" an hour")
-    assert bob == "bob: 1 draft"
+    told = desk.run("status")[desk.dataset]
+    assert told["answers_missing"] == 6
+    assert datetime.fromisoformat(told["expected_end"]) > datetime.now(UTC).replace(tzinfo=None)
+    assert told["annotators"]["bob"] == {"submitted": 0, "draft": 1, "discarded": 0, "an_hour": None}
+    assert told["annotators"]["ann"]["submitted"] == 2
+    assert told["annotators"]["ann"]["an_hour"] > 0
+    done = CliRunner().invoke(main, ["status", "--db", str(desk.store.path)])
+    assert "4 records for 2 annotators each; 6 answers missing, expected end 20" in done.stdout
+    desk.api("DELETE", f"datasets/{desk.dataset_id}")
+    assert desk.run("status")[desk.dataset] == {}
+
+
+def test_a_pace_leaves_breaks_out() -> None:
+    begin = datetime(2026, 11, 1, 9)
+    minutes = [0, 1, 2, 3, 90, 92]
+    assert _pace([begin + timedelta(minutes=m) for m in minutes]) == 4 / 5 * 60
+    assert _pace([begin]) is None
 
 
 @pytest.mark.parametrize("version", ["2.7.1", "2.9.0", "3.0.0"])
