@@ -64,6 +64,6 @@ def _client(url: str, key: str) -> argilla.Argilla:
         raise TierwiseError(
             f"Argilla at {url} does not know this API key; set {_KEY} to that of an owner"
         ) from None
-    except (httpx.HTTPError, ArgillaError, ValueError, KeyError, TypeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ArgillaError, ValueError, KeyError, TypeError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TierwiseError(f"no Argilla answers at {url}: {said}; start it, or mend {_URL}") from None

@@ -138,7 +138,7 @@ def main(answers: int) -> None:
                 turns["second"].append(_seconds(lambda: pull(copy, None, lambda _n: None)))  # noqa: B023
             with copy.read() as connection:
                 found = connection.execute("SELECT count(*) FROM current_reviews").fetchall()[0][0]
-                agreed = _seconds(lambda: measure(connection, None, resamples=1000, seed=0))
+            agreed = _seconds(lambda: measure(copy, None, resamples=1000, seed=0))
             client.http_client.close()
     ratios = [sdk / ours for sdk, ours in zip(turns["sdk"], turns["ours"], strict=True)]
     rows = [

@@ -6,8 +6,8 @@ The rule, in order:
    by when it was judged, or by when it was ingested where the source does not say.
 2. A decision by a named person (`curation.conflicts`) stands over all others, whatever comes in later. All
    decisions of a pair count as one row, so the newest stands and only another decision replaces it.
-   A review by an annotator (`annotation.consensus`) is a judgment like those of data sets: each annotator has one
-   vote on a pair, the newest tier that they gave it, and none once they took it back (confidence 0).
+   A review by an annotator (`annotation.review.consensus`) is a judgment like those of data sets: each annotator
+   has one vote on a pair, the newest tier that they gave it, and none once they took it back (confidence 0).
 3. If all standing judgments give one tier, it is the pair's.
 4. Otherwise each votes with its confidence (1 where unknown). A tier with at least 60 % of the votes is the
    pair's. Below that the pair has no tier: it is a conflict, listed in the view ``conflicts``, and stays out

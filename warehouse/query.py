@@ -95,6 +95,10 @@ def _leaving_at_once() -> Iterator[None]:
         os._exit(130)
 
     before = signal.getsignal(signal.SIGINT)
+    # In the background of a script, Ctrl-C is not meant for us.
+    if before is signal.SIG_IGN:
+        yield
+        return
     signal.signal(signal.SIGINT, leave)
     try:
         yield

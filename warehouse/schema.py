@@ -414,6 +414,7 @@ TABLES: tuple[Table, ...] = (
             Column("sample_id", "UUID", "Sample that was reviewed.", "samples"),
             _PAIR,
             Column("annotator", "VARCHAR", "Name of the user who answered."),
+            Column("annotator_id", "UUID", "Argilla's id of that user."),
             Column(
                 "status",
                 "VARCHAR",

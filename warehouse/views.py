@@ -127,7 +127,7 @@ VIEWS: tuple[View, ...] = (
         "q.text AS query, q.kind, v.title, s.tier AS model_tier, r.annotator, r.status, r.gold_tier, r.tier, "
         "r.quality, r.failing_steps, r.correction, r.note, r.begun_at, r.answered_at, r.run_id "
         "FROM (SELECT * FROM reviews QUALIFY row_number() OVER (PARTITION BY response_id "
-        "ORDER BY answered_at DESC, pulled_at DESC, review_id) = 1) r "
+        "ORDER BY pulled_at DESC, answered_at DESC, review_id) = 1) r "
         "JOIN review_datasets d USING (dataset_id) JOIN samples s ON s.sample_id = r.sample_id "
         "JOIN pairs p ON p.pair_id = r.pair_id JOIN queries q ON q.query_id = p.query_id "
         "JOIN item_versions v ON v.item_version_id = p.item_version_id",

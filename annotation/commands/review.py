@@ -70,7 +70,7 @@ def push(
 @db_option
 @json_option
 def pull(dataset: str | None, store: Store, as_json: bool) -> None:
-    """Bring the annotators' answers into the store: submitted, drafts and discarded ones, with every edit."""
+    """Bring the annotators' answers into the store: submitted, drafts and discarded ones, edits as versions."""
     from annotation.review.pull import pull as fetch
 
     with progress() as shown:
@@ -107,9 +107,7 @@ def agreement(dataset: str | None, resamples: int, seed: int, store: Store, as_j
     from annotation.review.agreement import measure
     from annotation.review.report import print_agreement
 
-    with store.read() as connection:
-        found = measure(connection, dataset, resamples=resamples, seed=seed)
-    print_agreement(found, as_json)
+    print_agreement(measure(store, dataset, resamples=resamples, seed=seed), as_json)
 
 
 @click.command()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotation.review.alpha import coincidences, estimate, jaccard, nominal, ordinal, span_coincidences
+from annotation.review.pull import review_datasets
 from annotation.review.questions import SPAN_KINDS, TIERS
 from annotation.review.votes import submitted
 from warehouse.errors import TierwiseError
@@ -24,10 +25,9 @@ from warehouse.errors import TierwiseError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    import duckdb
-
     from annotation.review.alpha import Alpha, Distance, Floats
     from annotation.review.votes import Review
+    from warehouse.store import Store
 
 _SPLITTING = 20
 _VALUES = (1, 2, 3, 4, 5)
@@ -44,9 +44,7 @@ class Agreement:
     alpha: Alpha
 
 
-def measure(
-    connection: duckdb.DuckDBPyConnection, dataset: str | None, *, resamples: int, seed: int
-) -> dict[str, Any]:
+def measure(store: Store, dataset: str | None, *, resamples: int, seed: int) -> dict[str, Any]:
     """Agreement of the submitted answers.
 
     Returns:
@@ -54,10 +52,13 @@ def measure(
         ``split``, the records with the widest disagreement first.
 
     Raises:
-        TierwiseError: No answer was pulled, or no record has two annotators.
+        TierwiseError: No such dataset, no answer was pulled, or no record has two annotators.
     """
-    reviews = submitted(connection, dataset)
-    shared = [of for of in _by_sample(reviews) if len(of) > 1]
+    review_datasets(store, dataset)
+    with store.read() as connection:
+        reviews = submitted(connection, dataset)
+    # A sample whose item was taken down has no text any more.
+    shared = [of for of in _by_sample(reviews) if len(of) > 1 and of[0].text]
     if not shared:
         raise TierwiseError(
             f"no record has answers of two annotators ({len(reviews):,} answers); push with --overlap 2, or wait"

@@ -18,8 +18,15 @@ from warehouse.ledger import utc_now
 
 @dataclass(slots=True)
 class Pulled:
-    """What a reading of one dataset brought: rows, and what is to be told."""
+    """What a reading of one dataset brought: rows, and what is to be told.
 
+    Attributes:
+        overlap: What the dataset has now: owners may change it in the page.
+        taken_back: By response, the version in the store that says that its annotator took it back.
+    """
+
+    overlap: int | None
+    taken_back: dict[str, str]
     reviews: list[dict[str, Any]] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +50,9 @@ class Pulled:
                 f"question {question} has another form than was pushed; kept in reviews.answers"
             ] += 1
         raw = json.dumps(values, sort_keys=True, ensure_ascii=False)
-        review_id = _version_id(response["id"], response["status"], response["updated_at"], raw)
+        # One that is there again, as after a restored backup, is a version after the one that said it was gone.
+        after = self.taken_back.get(response["id"], "")
+        review_id = _version_id(response["id"], response["status"], response["updated_at"], raw + after)
         self.reviews.append(
             {
                 "review_id": review_id,
@@ -52,6 +61,7 @@ class Pulled:
                 "sample_id": sample_id,
                 "pair_id": pair_id,
                 "annotator": users.get(response["user_id"], response["user_id"]),
+                "annotator_id": response["user_id"],
                 "status": response["status"],
                 "gold_tier": (record["metadata"] or {}).get("gold_tier"),
                 "tier": answers.tier,
@@ -72,7 +82,7 @@ class Pulled:
                     "kind": kind,
                     "span_start": code_point_offset(text, start),
                     # A mark that ends within a character holds all of it.
-                    "span_stop": code_point_offset(text, stop - 1) + 1 if stop > start else start,
+                    "span_stop": min(code_point_offset(text, stop - 1) + 1, len(text)),
                 }
             )
 

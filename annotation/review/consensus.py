@@ -19,7 +19,9 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
+from annotation.review.questions import TIERS
 from annotation.review.votes import Review, submitted
+from curation.grading import grade
 from curation.resolution import REVIEW, resolve_tiers, sql_standing
 from warehouse.ids import content_id, sql_content_id
 from warehouse.ledger import Run
@@ -37,10 +39,6 @@ if TYPE_CHECKING:
 Rule = Literal["majority", "dawid-skene"]
 
 _SURE = 0.75
-# A correction is asked for without its tier; who writes one all the same writes it first or last.
-_VERDICT_LINE = re.compile(
-    r"\W*(?:tier|verdict)?\W*[1-4]\W*(?:excellent|related|mismatch|irrelevant)?\W*", re.I
-)
 
 
 def decide(store: Store, rule: Rule, *, dry_run: bool = False) -> dict[str, Any]:
@@ -68,6 +66,7 @@ def decide(store: Store, rule: Rule, *, dry_run: bool = False) -> dict[str, Any]
             "nobody_could_tell": len(complete) - len(outcomes),
             "changed": changed,
             "rationales_new": written,
+            "corrections_unusable": sum(r.vote == "correct" and _rationale(r) is None for r in reviews),
             **_write_judgments(connection, run, reviews),
         }
         if dry_run:
@@ -86,8 +85,9 @@ def _sound(samples: Iterable[Sequence[Review]], rule: Rule) -> dict[str, float]:
         for sample, _, accepts in votes:
             tally.setdefault(sample, []).append(accepts)
         return {sample: sum(of) / len(of) for sample, of in tally.items()}
+    # pandas comes with crowd-kit, so what is missing is told by the latter's name.
+    from crowdkit.aggregation import DawidSkene  # isort: skip
     import pandas as pd
-    from crowdkit.aggregation import DawidSkene
 
     frame = pd.DataFrame(votes, columns=["task", "worker", "label"])
     # crowd-kit uses what pandas 4 will take away.
@@ -101,13 +101,16 @@ def _sound(samples: Iterable[Sequence[Review]], rule: Rule) -> dict[str, float]:
 def _outcome(reviews: Sequence[Review], sound: float, rule: Rule) -> dict[str, Any]:
     tiers = Counter(review.tier for review in reviews if review.tier is not None).most_common(2)
     tier = tiers[0][0] if tiers and (len(tiers) == 1 or tiers[0][1] > tiers[1][1]) else None
-    corrections = [review for review in reviews if review.vote == "correct"]
+    corrections = [review for review in reviews if review.vote == "correct" and _rationale(review)]
     # The one whose tier most gave, then the newest.
     best = max(corrections, key=lambda r: (r.tier == tier, r.answered_at, r.annotator), default=None)
+    written = _rationale(best) if best else None
     accepted, rejected = (sound > 1 / 2, sound < 1 / 2)
     if rule == "dawid-skene":
         accepted, rejected = sound >= _SURE, sound <= 1 - _SURE
-    outcome = "accepted" if accepted else "disputed" if not rejected else "corrected" if best else "rejected"
+    outcome = (
+        "accepted" if accepted else "disputed" if not rejected else "corrected" if written else "rejected"
+    )
     ratings = [review.quality for review in reviews if review.quality is not None]
     return {
         "sample_id": reviews[0].sample_id,
@@ -119,23 +122,20 @@ def _outcome(reviews: Sequence[Review], sound: float, rule: Rule) -> dict[str, A
         "quality": sum(ratings) / len(ratings) if ratings else None,
         "p_accepted": round(sound, 6),
         "rule": rule,
-        "rationale_id": _rationale(best)["rationale_id"] if best and outcome == "corrected" else None,
+        "rationale_id": written["rationale_id"] if written and outcome == "corrected" else None,
     }
 
 
-def _rationale(review: Review) -> dict[str, Any]:
-    lines = (review.correction or "").strip().splitlines()
-    while lines and _VERDICT_LINE.fullmatch(lines[0]):
-        del lines[0]
-    while lines and _VERDICT_LINE.fullmatch(lines[-1]):
-        del lines[-1]
-    text = "\n".join(lines).strip()
+def _rationale(review: Review) -> dict[str, Any] | None:
+    """The row of a correction; None where it says nothing, or another tier than its annotator chose."""
+    assert review.tier is not None
+    text = _without_verdict(review.correction or "", review.tier)
+    stated = grade(f"{review.tier}\n{text}", "answer-first", review.tier)
+    if not text or stated.consistent is False:
+        return None
+    identity = (review.pair_id, review.tier, text, REVIEW, review.annotator, review.sample_id)
     return {
-        "rationale_id": str(
-            content_id(
-                "rationale", review.pair_id, review.tier, text, REVIEW, review.annotator, review.sample_id
-            )
-        ),
+        "rationale_id": str(content_id("rationale", *identity)),
         "pair_id": review.pair_id,
         "tier": review.tier,
         "text": text,
@@ -147,10 +147,19 @@ def _rationale(review: Review) -> dict[str, Any]:
     }
 
 
+def _without_verdict(text: str, tier: int) -> str:
+    """Reasoning alone: who writes the tier all the same writes it first or last."""
+    name = rf"(?:{tier}|{TIERS[str(tier)]})"
+    verdict = rf"\W*(?:(?:tier|verdict)\W*)?{name}(?:\W+{name})?"
+    text = re.sub(rf"\A{verdict}(?:[.:)*_–—-]+\s+|\W*(?:\n|\Z))", "", text.strip(), flags=re.IGNORECASE)
+    return re.sub(rf"(?:\A|\n){verdict}\W*\Z", "", text, flags=re.IGNORECASE).strip()
+
+
 def _write_rationales(connection: duckdb.DuckDBPyConnection, run: Run, reviews: Iterable[Review]) -> int:
-    run_id = str(run.run_id)
-    rows = [{**_rationale(review), "run_id": run_id} for review in reviews if review.vote == "correct"]
-    return insert_rows(connection, "rationales", rows)
+    written = [_rationale(review) for review in reviews if review.vote == "correct"]
+    return insert_rows(
+        connection, "rationales", [{**row, "run_id": str(run.run_id)} for row in written if row]
+    )
 
 
 def _write_outcomes(
@@ -184,6 +193,7 @@ def _write_judgments(
     given = [
         {
             "pair_id": pair_id,
+            "sample_id": review.sample_id,
             "annotator": annotator,
             "tier": review.tier,
             "judged_at": review.answered_at,
@@ -193,37 +203,43 @@ def _write_judgments(
     ]
     schema = pa.schema(
         [
-            *((name, pa.string()) for name in ("pair_id", "annotator", "reason")),
+            *((name, pa.string()) for name in ("pair_id", "sample_id", "annotator", "reason")),
             ("tier", pa.int32()),
             ("judged_at", pa.timestamp("us")),
         ]
     )
     connection.register("given", pa.Table.from_pylist(given, schema=schema))
     reviewed = f"SELECT DISTINCT pair_id FROM judgments WHERE source = '{REVIEW}'"
+    judgment_id = sql_content_id(
+        "judgment", f"'{REVIEW}'", "pair_id", "annotator", "tier", "judged_at", "former"
+    )
     judged = f"""
         WITH standing AS (
-            SELECT pair_id, source_key AS annotator, tier, confidence, judgment_id
+            SELECT pair_id, source_key AS annotator, tier, confidence, judgment_id, item_version_id
             FROM ({sql_standing(reviewed)}) WHERE source = '{REVIEW}'
+        ), touched AS (
+            SELECT pair_id, annotator, max(answered_at) AS at FROM current_reviews GROUP BY ALL
         ), now AS (
-            SELECT pair_id::UUID AS pair_id, annotator, tier, 1.0 AS confidence, judged_at, reason FROM given
+            SELECT g.pair_id::UUID AS pair_id, g.annotator, g.tier, 1.0 AS confidence, g.judged_at, g.reason,
+                r.item_version_id
+            FROM given g JOIN samples x ON x.sample_id = g.sample_id::UUID
+            JOIN rendered_prompts r ON r.pair_id = x.pair_id AND r.prompt_hash = x.prompt_hash
             UNION ALL
             -- Taken back: no answer of theirs gives the pair a tier any more.
-            SELECT s.pair_id, s.annotator, s.tier, 0.0, coalesce(r.answered_at, $now::TIMESTAMP), 'taken back'
-            FROM standing s
-            LEFT JOIN (SELECT pair_id, annotator, max(answered_at) AS answered_at FROM current_reviews GROUP BY ALL) r
-                ON r.pair_id = s.pair_id AND r.annotator = s.annotator
+            SELECT s.pair_id, s.annotator, s.tier, 0.0, $now::TIMESTAMP, 'taken back', s.item_version_id FROM standing s
             ANTI JOIN given g ON g.pair_id::UUID = s.pair_id AND g.annotator = s.annotator
+        ), dated AS (
+            -- What stands is outranked only by what is newer: a tier that counts again after a newer one was taken
+            -- back is as new as the taking back.
+            SELECT n.* REPLACE (CASE WHEN s.judgment_id IS NULL THEN n.judged_at
+                ELSE coalesce(t.at, n.judged_at) END AS judged_at), s.judgment_id AS former,
+                (n.tier, n.confidence) IS DISTINCT FROM (s.tier, s.confidence) AS differs
+            FROM now n LEFT JOIN standing s ON s.pair_id = n.pair_id AND s.annotator = n.annotator
+            LEFT JOIN touched t ON t.pair_id = n.pair_id AND t.annotator = n.annotator
         )
-        SELECT {
-        sql_content_id(
-            "judgment", f"'{REVIEW}'", "n.pair_id", "n.annotator", "n.tier", "n.judged_at", "s.judgment_id"
-        )
-    } AS judgment_id, n.pair_id, p.item_version_id, n.tier, n.confidence,
-            '{REVIEW}' AS source, n.annotator AS source_key, n.annotator AS judged_by, n.judged_at, n.reason,
-            $run::UUID AS run_id
-        FROM now n JOIN pairs p ON p.pair_id = n.pair_id
-        LEFT JOIN standing s ON s.pair_id = n.pair_id AND s.annotator = n.annotator
-        WHERE (n.tier, n.confidence) IS DISTINCT FROM (s.tier, s.confidence)
+        SELECT {judgment_id} AS judgment_id, pair_id, item_version_id, tier, confidence, '{REVIEW}' AS source,
+            annotator AS source_key, annotator AS judged_by, judged_at, reason, $run::UUID AS run_id
+        FROM dated WHERE differs
     """
     parameters = {"run": run.run_id, "now": run.started_at}
     connection.execute(f"CREATE TEMP TABLE new_judgments AS {judged}", parameters)

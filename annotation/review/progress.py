@@ -23,10 +23,10 @@ _LOOKED_BACK = timedelta(days=7)
 def review_status(store: Store, name: str | None) -> dict[str, dict[str, Any]]:
     """Each review dataset by name, as the server has it now.
 
-    ``records``, ``overlap``, ``answers_missing``, ``expected_end`` (UTC; None if unknown) and ``annotators``: by
-    name the answers by status and ``an_hour``, submitted answers per hour of work. Gaps of more than ten minutes are
-    breaks. The expected end takes the answers of the last seven days, breaks and nights among them, for the pace to
-    come. A dataset that is gone has none of these.
+    ``records``, those ``complete``, ``overlap``, ``answers_missing``, ``expected_end`` (UTC; None if unknown) and
+    ``annotators``: by name the answers by status and ``an_hour``, submitted answers per hour of work. Gaps of more
+    than ten minutes are breaks. The expected end takes the answers of the last seven days, breaks and nights among
+    them, for the pace to come. A dataset that is gone has none of these.
 
     Raises:
         TierwiseError: As `signed_in`; no such dataset was pushed.
@@ -48,7 +48,7 @@ def _of_dataset(
     server: ReviewServer, users: dict[str, str], dataset_id: str, found: dict[str, Any]
 ) -> dict[str, Any]:
     overlap = int(found["distribution"]["min_submitted"])
-    records = missing = 0
+    records = complete = missing = 0
     annotators: dict[str, dict[str, Any]] = {}
     times: dict[str, list[datetime]] = {}
     for record in server.records(dataset_id, ["responses"]):
@@ -61,11 +61,13 @@ def _of_dataset(
             if response["status"] == "submitted":
                 submitted += 1
                 times.setdefault(user, []).append(datetime.fromisoformat(response["updated_at"]))
+        complete += submitted >= overlap
         missing += max(0, overlap - submitted)
     for user, counts in annotators.items():
         counts["an_hour"] = _pace(times.get(user, []))
     return {
         "records": records,
+        "complete": complete,
         "overlap": overlap,
         "answers_missing": missing,
         "expected_end": _expected_end(missing, [t for of in times.values() for t in of]),

@@ -15,6 +15,7 @@ from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_rows
+from warehouse.tombstones import remove_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def pull(store: Store, name: str | None, report: Callable[[int], None]) -> dict[
     one more version, ``deleted``. What is gone with its user, its record or its dataset is told and kept.
 
     Args:
-        store: The store; held to read what is known and, at the end, to write what is new, all of it or nothing.
+        store: The store; held to read what is known and to write what is new, of each dataset all or nothing.
         name: Only the dataset of this name; None takes all that were pushed.
         report: Called with the number of records read so far.
 
@@ -47,11 +48,12 @@ def pull(store: Store, name: str | None, report: Callable[[int], None]) -> dict[
         users = server.users()
         for dataset_id, dataset, state in datasets:
             found = _read_whole(store, server, users, dataset_id, dataset, state, report)
+            told += [f"{dataset}: {what}" for what in _changed_questions(server, dataset_id)]
             if isinstance(found, str):
                 told.append(f"{dataset}: {found}")
                 continue
             pulled, now = found
-            counts += _write(store, run, dataset_id, now, pulled)
+            counts += _write(store, run, dataset_id, now, pulled, counts)
             told += [*pulled.told, *(f"{dataset}: {what} ({n:,}×)" for what, n in pulled.unknown.items())]
     return {
         "new": counts["new"],
@@ -88,7 +90,7 @@ def _state(server: ReviewServer, dataset_id: str) -> str:
     """Changes whenever an answer is made, changed or taken away: the server touches a date, or a count differs."""
     found = server.dataset(dataset_id) or {}
     users = server.progress(dataset_id)["users"]
-    return json.dumps([found.get("last_activity_at"), users], sort_keys=True)
+    return json.dumps([found.get("last_activity_at"), found.get("distribution"), users], sort_keys=True)
 
 
 def _read_whole(
@@ -108,7 +110,6 @@ def _read_whole(
         return "nothing new"
     for _ in range(_READINGS):
         pulled = _read(store, server, dataset_id, dataset, users, report)
-        pulled.told += [f"{dataset}: {what}" for what in _changed_questions(server, dataset_id)]
         before, now = now, _state(server, dataset_id)
         if now == before:
             break
@@ -119,6 +120,8 @@ def _read_whole(
 def _changed_questions(server: ReviewServer, dataset_id: str) -> Iterator[str]:
     """Questions of ours that read otherwise than they were pushed. The page lets owners change words, not values."""
     now = server.questions(dataset_id)
+    if not now:
+        return
     for question in settings(server.client, 1).questions:
         found = now.get(question.name)
         if found is None:
@@ -157,7 +160,11 @@ def _read(
 ) -> Pulled:
     answered = [r for r in server.records(dataset_id, ["responses"], report) if r["responses"]]
     samples = _samples(store, [record["external_id"] for record in answered])
-    pulled, seen = Pulled(), set()
+    described = server.dataset(dataset_id) or {}
+    overlap = described.get("distribution", {}).get("min_submitted")
+    known = _known(store, dataset_id)
+    taken_back = {k["response_id"]: k["review_id"] for k in known if k["status"] == "deleted"}
+    pulled, seen = Pulled(overlap, taken_back), set()
     for record in answered:
         sample = samples.get(record["external_id"])
         for response in record["responses"]:
@@ -166,7 +173,9 @@ def _read(
                 pulled.refuse(dataset, record, response)
             else:
                 pulled.add(dataset_id, sample, record, response, users)
-    _add_what_is_gone(pulled, store, server, dataset_id, dataset, users, seen)
+    gone = [k for k in known if k["status"] != "deleted" and k["response_id"] not in seen]
+    if gone:
+        _add_what_is_gone(pulled, server, dataset_id, dataset, users, gone)
     return pulled
 
 
@@ -187,48 +196,55 @@ def _samples(store: Store, external_ids: list[str | None]) -> dict[str, tuple[st
     return {row[0].replace("-", ""): row for row in rows}
 
 
+def _known(store: Store, dataset_id: str) -> list[dict[str, Any]]:
+    """The newest version of each answer to a dataset that the store has."""
+    with store.read() as connection:
+        rows = connection.execute(
+            "SELECT CAST(review_id AS VARCHAR) AS review_id, CAST(response_id AS VARCHAR) AS response_id, "
+            "CAST(sample_id AS VARCHAR) AS sample_id, CAST(pair_id AS VARCHAR) AS pair_id, annotator, "
+            "CAST(annotator_id AS VARCHAR) AS annotator_id, status, gold_tier, begun_at "
+            "FROM reviews SEMI JOIN (SELECT review_id FROM current_reviews) USING (review_id) WHERE dataset_id = ?",
+            [dataset_id],
+        )
+        names = [column[0] for column in rows.description]
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
+
 def _add_what_is_gone(
     pulled: Pulled,
-    store: Store,
     server: ReviewServer,
     dataset_id: str,
     dataset: str,
     users: dict[str, str],
-    seen: set[str],
+    gone: list[dict[str, Any]],
 ) -> None:
-    with store.read() as connection:
-        rows = connection.execute(
-            "SELECT CAST(response_id AS VARCHAR) AS response_id, CAST(sample_id AS VARCHAR) AS sample_id, "
-            "CAST(pair_id AS VARCHAR) AS pair_id, annotator, gold_tier, begun_at FROM current_reviews "
-            "WHERE dataset_id = ? AND status <> 'deleted'",
-            [dataset_id],
-        )
-        names = [column[0] for column in rows.description]
-        known = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-    gone = [review for review in known if review["response_id"] not in seen]
-    if not gone:
-        return
+    """Tell the answers that the server has no more; those that their annotators took back become versions."""
     there = {record["external_id"] for record in server.records(dataset_id, [])}
-    present = set(users.values())
-    without_user = Counter(review["annotator"] for review in gone if review["annotator"] not in present)
+    without_user: Counter[str] = Counter()
+    without_record: Counter[str] = Counter()
+    taken_back: Counter[str] = Counter()
+    for review in gone:
+        if review["annotator_id"] not in users:
+            without_user[review["annotator"]] += 1
+        elif review["sample_id"].replace("-", "") not in there:
+            without_record[review["annotator"]] += 1
+        else:
+            taken_back[review["annotator"]] += 1
+            pulled.take_back(dataset_id, review)
     for annotator, count in without_user.items():
         pulled.told.append(f"{dataset}: {annotator} is gone with {count:,} answers; those pulled are kept")
-    without_record = 0
-    for review in gone:
-        if review["annotator"] not in present:
-            continue
-        if review["sample_id"].replace("-", "") not in there:
-            without_record += 1
-            continue
-        pulled.take_back(dataset_id, review)
-    if without_record:
+    for annotator, count in without_record.items():
         pulled.told.append(
-            f"{dataset}: records of {without_record:,} answers are gone; those pulled are kept"
+            f"{dataset}: records of {count:,} answers by {annotator} are gone; those pulled are kept"
         )
+    for annotator, count in taken_back.items():
+        pulled.told.append(f"{dataset}: {annotator} took back {count:,} answers")
 
 
-def _write(store: Store, run: Run, dataset_id: str, state: str, pulled: Pulled) -> Counter[str]:
-    """Write what is new of one dataset, and that it was read: all or nothing."""
+def _write(
+    store: Store, run: Run, dataset_id: str, state: str, pulled: Pulled, before: Counter[str]
+) -> Counter[str]:
+    """Write what is new of one dataset, and that it was read: all or nothing. The run tells what came `before` too."""
     counts: Counter[str] = Counter()
     now, run_id = utc_now(), str(run.run_id)
     with store.write(run) as connection:
@@ -251,9 +267,12 @@ def _write(store: Store, run: Run, dataset_id: str, state: str, pulled: Pulled) 
         rejects = [{**reject, "run_id": run_id} for reject in pulled.rejects]
         counts["rejects"] = insert_rows(connection, "rejects", rejects)
         connection.execute(
-            "UPDATE review_datasets SET pulled_state = $state, pulled_at = $now::TIMESTAMP "
-            "WHERE dataset_id = $id::UUID",
-            {"state": state, "now": now, "id": dataset_id},
+            "UPDATE review_datasets SET pulled_state = $state, pulled_at = $now::TIMESTAMP, "
+            "overlap = coalesce($overlap, overlap) WHERE dataset_id = $id::UUID",
+            {"state": state, "now": now, "id": dataset_id, "overlap": pulled.overlap},
         )
-        run.summary = dict(counts)
+        # An answer may quote an item that was taken down since it was written.
+        if connection.execute("SELECT 1 FROM tombstones LIMIT 1").fetchall():
+            remove_texts(connection)
+        run.summary = dict(counts + before)
     return counts

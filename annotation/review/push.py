@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 _BATCH = 100
-_EMPTY: dict[str, Any] = {
-    "fields": {CARD: GONE, REASONING: GONE},
-    "metadata": {CONTENT: "taken down"},
-    "suggestions": [],
-}
+_TAKEN_DOWN = "taken down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,58 +60,81 @@ def push(
         TierwiseError: As `signed_in` and `review_records`; the dataset is there and is another one than asked for.
     """
     grade_samples(store)
-    with store.read() as connection:
-        records = review_records(connection, selection, blind=target.blind)
     run = Run("push", {**dataclasses.asdict(selection), **dataclasses.asdict(target)})
     with signed_in(store) as client:
         server = ReviewServer(client)
+        taken_down = _empty_taken_down(store, server)
+        with store.read() as connection:
+            records = review_records(connection, selection, blind=target.blind)
         dataset_id, overlap = _dataset(store, server, target)
         _keep_dataset(store, run, dataset_id, target, overlap)
         there = _on_server(server, dataset_id)
-        gone = _taken_down(store, dataset_id, there)
         fresh = [record for record in records if record.external_id not in there]
         changed = [
             record
             for record in records
             if (known := there.get(record.external_id)) and known.content != record.content_hash
         ]
-        answered = [record for record in changed if there[record.external_id].answered]
-        updated = [record for record in changed if not there[record.external_id].answered]
-        questions = {name: question["id"] for name, question in server.questions(dataset_id).items()}
-        items = [_item(record, questions) for record in [*updated, *fresh]]
-        items += [{"external_id": external_id, **_EMPTY} for external_id in gone]
-        _send(server, dataset_id, items, there, report)
-        left = {record.sample_id for record in answered}
+        answered = _send(server, dataset_id, changed, fresh, there, report)
         run.summary = {
             "dataset": target.name,
             "url": f"{server.url}/dataset/{dataset_id}/annotation-mode",
             "records": len(records),
             "new": len(fresh),
-            "updated": len(updated),
+            "updated": len(changed) - len(answered),
             "changed_but_answered": len(answered),
-            "taken_down": len(gone),
+            "taken_down": taken_down,
             "overlap": overlap,
             "blind": target.blind,
         }
-    _keep_records(store, run, dataset_id, [r for r in records if r.sample_id not in left])
+    _keep_records(store, run, dataset_id, [r for r in records if r.sample_id not in answered])
     return run.summary
 
 
 def _send(
     server: ReviewServer,
     dataset_id: str,
-    items: Sequence[dict[str, Any]],
+    changed: Sequence[ReviewRecord],
+    fresh: Sequence[ReviewRecord],
     there: dict[str, OnServer],
     report: Callable[[int, int], None],
-) -> None:
-    report(0, len(items))
-    for start in range(0, len(items), _BATCH):
-        batch = items[start : start + _BATCH]
-        server.call("PUT", f"datasets/{dataset_id}/records/bulk", json={"items": batch})
-        for item in batch:
-            _drop_stale_suggestions(server, item, there.get(item["external_id"]))
-        failpoint("push")
-        report(min(start + _BATCH, len(items)), len(items))
+) -> set[str]:
+    """Send records; return the samples of those that are left as they are, because somebody has answered."""
+    questions = {name: question["id"] for name, question in server.questions(dataset_id).items()}
+    answered: set[str] = set()
+    done, total = 0, len(changed) + len(fresh)
+    report(done, total)
+    for records in (changed, fresh):
+        for start in range(0, len(records), _BATCH):
+            items = []
+            for record in records[start : start + _BATCH]:
+                item = _item(record, questions)
+                before = there.get(record.external_id)
+                if before and not _make_ready(server, item, before):
+                    answered.add(record.sample_id)
+                else:
+                    items.append(item)
+            if items:
+                server.call("PUT", f"datasets/{dataset_id}/records/bulk", json={"items": items})
+            failpoint("push")
+            done += len(records[start : start + _BATCH])
+            report(done, total)
+    return answered
+
+
+def _make_ready(server: ReviewServer, item: dict[str, Any], before: OnServer) -> bool:
+    """Remove what was suggested for a record and is not now, which an update leaves; False if somebody has answered.
+
+    Asked now, as people answer while records are sent.
+    """
+    found = None if before.answered else server.call("GET", f"records/{before.record_id}")
+    if found is None or found["responses"]:
+        return False
+    kept = {suggestion["question_id"] for suggestion in item["suggestions"]}
+    stale = [own["id"] for own in found["suggestions"] if own["question_id"] not in kept]
+    if stale:
+        server.call("DELETE", f"records/{before.record_id}/suggestions", params={"ids": ",".join(stale)})
+    return True
 
 
 def _dataset(store: Store, server: ReviewServer, target: Target) -> tuple[str, int]:
@@ -164,35 +183,50 @@ def _dataset(store: Store, server: ReviewServer, target: Target) -> tuple[str, i
 def _on_server(server: ReviewServer, dataset_id: str) -> dict[str, OnServer]:
     return {
         record["external_id"]: OnServer(
-            record["id"],
-            (record["metadata"] or {}).get(CONTENT),
-            bool(record["responses"]),
-            {suggestion["question_id"]: suggestion["id"] for suggestion in record["suggestions"]},
+            record["id"], (record["metadata"] or {}).get(CONTENT), bool(record["responses"])
         )
-        for record in server.records(dataset_id, ["responses", "suggestions"])
+        for record in server.records(dataset_id, ["responses"])
         if record["external_id"]
     }
 
 
-def _taken_down(store: Store, dataset_id: str, there: dict[str, OnServer]) -> list[str]:
-    """Records on the server that still show an item under a tombstone. Their answers stay, their texts do not."""
+def _empty_taken_down(store: Store, server: ReviewServer) -> int:
+    """Empty the records of all datasets that still show an item under a tombstone; return how many. Answers stay."""
     with store.read() as connection:
-        rows = connection.execute(
-            "SELECT DISTINCT replace(CAST(r.sample_id AS VARCHAR), '-', '') FROM review_records r "
-            "JOIN pairs p USING (pair_id) SEMI JOIN tombstones t ON t.item_id = p.item_id "
-            "WHERE r.dataset_id = ?",
-            [dataset_id],
-        ).fetchall()
-    empty = _EMPTY["metadata"][CONTENT]
-    return sorted(name for (name,) in rows if name in there and there[name].content != empty)
-
-
-def _drop_stale_suggestions(server: ReviewServer, item: dict[str, Any], before: OnServer | None) -> None:
-    """Remove what was suggested for a record before and is not now: an update leaves it."""
-    kept = {suggestion["question_id"] for suggestion in item["suggestions"]}
-    stale = [own for question, own in before.suggestions.items() if question not in kept] if before else []
-    if before and stale:
-        server.call("DELETE", f"records/{before.record_id}/suggestions", params={"ids": ",".join(stale)})
+        samples = {
+            name
+            for (name,) in connection.execute(
+                "SELECT replace(CAST(sample_id AS VARCHAR), '-', '') FROM samples SEMI JOIN (SELECT pair_id FROM pairs "
+                "SEMI JOIN tombstones USING (item_id)) USING (pair_id)"
+            ).fetchall()
+        }
+        datasets = connection.execute("SELECT CAST(dataset_id AS VARCHAR) FROM review_datasets").fetchall()
+    emptied = 0
+    for (dataset_id,) in datasets if samples else []:
+        showing = [
+            record
+            for record in server.records(dataset_id, ["suggestions"])
+            if record["external_id"] in samples and record["metadata"].get(CONTENT) != _TAKEN_DOWN
+        ]
+        for record in showing:
+            if ids := ",".join(suggestion["id"] for suggestion in record["suggestions"]):
+                server.call("DELETE", f"records/{record['id']}/suggestions", params={"ids": ids})
+        items = [
+            {
+                "external_id": record["external_id"],
+                "fields": {CARD: GONE, REASONING: GONE},
+                "metadata": {**record["metadata"], CONTENT: _TAKEN_DOWN},
+            }
+            for record in showing
+        ]
+        for start in range(0, len(items), _BATCH):
+            server.call(
+                "PUT",
+                f"datasets/{dataset_id}/records/bulk",
+                json={"items": items[start : start + _BATCH]},
+            )
+        emptied += len(items)
+    return emptied
 
 
 def _item(record: ReviewRecord, questions: dict[str, str]) -> dict[str, Any]:
@@ -213,11 +247,12 @@ def _item(record: ReviewRecord, questions: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _keep_dataset(store: Store, run: Run, dataset_id: str, target: Target, overlap: int) -> None:
-    """Keep the dataset at once: what annotators answer must be found even if this push dies."""
+def _keep_dataset(store: Store, parent: Run, dataset_id: str, target: Target, overlap: int) -> None:
+    """Keep the dataset at once, in a run of its own: what annotators answer must be found even if this push dies."""
     with store.read() as connection:
         if connection.execute("SELECT 1 FROM review_datasets WHERE dataset_id = ?", [dataset_id]).fetchall():
             return
+    run = Run("push", parent.parameters)
     with store.write(run) as connection:
         made = {
             "dataset_id": dataset_id,
@@ -228,6 +263,7 @@ def _keep_dataset(store: Store, run: Run, dataset_id: str, target: Target, overl
             "run_id": str(run.run_id),
         }
         insert_rows(connection, "review_datasets", [made])
+        run.summary = {"dataset_new": target.name}
 
 
 def _keep_records(store: Store, run: Run, dataset_id: str, records: Iterable[ReviewRecord]) -> None:

@@ -48,7 +48,7 @@ def settings(client: argilla.Argilla, overlap: int) -> argilla.Settings:
             rg.LabelQuestion(
                 name=TIER,
                 title="Which tier is right?",
-                description="Choose by query and item alone. Another tier than gold relabels the pair.",
+                description="Choose by query and item alone. Another tier than gold is a vote on the pair's label.",
                 labels=TIERS,
                 client=client,
             ),
@@ -115,7 +115,7 @@ class Answers:
         tier: 1 to 4; None where the annotator cannot tell or has not said.
         quality: 1 to 5.
         failing_steps: Keys of `FAILING`.
-        spans: Kind, first and last-but-one UTF-16 unit.
+        spans: Kind, first UTF-16 unit, unit after the last.
         correction: Corrected rationale; None where it is blank.
         note: Note; None where it is blank.
         unknown: Questions that are not ours or whose value is none of ours.
@@ -135,10 +135,12 @@ def read_answers(values: dict[str, Any]) -> Answers:
     unknown = {name for name in values if name not in (TIER, QUALITY, STEPS, SPANS, CORRECTION, NOTE)}
     tier, quality, steps = values.get(TIER), values.get(QUALITY), values.get(STEPS)
     spans = values.get(SPANS)
-    if tier is not None and tier not in TIERS:
+    if tier is not None and not (isinstance(tier, str) and tier in TIERS):
         unknown.add(TIER)
-    if quality is not None and quality not in RATINGS:
+        tier = None
+    if quality is not None and not (isinstance(quality, int) and quality in RATINGS):
         unknown.add(QUALITY)
+        quality = None
     known_steps: tuple[str, ...] | None = None
     if isinstance(steps, list):
         known_steps = tuple(key for key in FAILING if key in steps)
@@ -146,13 +148,13 @@ def read_answers(values: dict[str, Any]) -> Answers:
         unknown.add(STEPS)
     read_spans = []
     for span in spans if isinstance(spans, list) else []:
-        if span.get("label") in SPAN_KINDS:
+        if isinstance(span, dict) and span.get("label") in SPAN_KINDS:
             read_spans.append((str(span["label"]), int(span["start"]), int(span["end"])))
         else:
             unknown.add(SPANS)
     return Answers(
         tier=int(tier) if tier in ("1", "2", "3", "4") else None,
-        quality=quality if quality in RATINGS else None,
+        quality=quality,
         failing_steps=known_steps,
         spans=tuple(sorted(read_spans, key=lambda span: span[1:])),
         correction=_text(values.get(CORRECTION)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 CONTENT = "content"
 """Metadata that holds the hash of what the record shows."""
 
+# What Argilla does not take in an agent's name.
+_NO_AGENT = re.compile(r"[^a-zA-Z0-9_:./ -]")
 _PLAIN = "margin:0 0 6px"
 # Long descriptions scroll in place, so that the reasoning below stays on a laptop's screen.
 _ITEM = "max-height:164px;overflow:auto;font-size:14px;line-height:1.45"
@@ -55,7 +58,7 @@ class Suggestion:
     question: str
     value: Any
     agent: str
-    score: float | None = None
+    score: float | list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,11 @@ class ReviewRecord:
     @property
     def content_hash(self) -> str:
         """Of all that an annotator sees, suggestions among it."""
-        seen = [self.fields, self.metadata, [(s.question, s.value, s.agent) for s in self.suggestions]]
+        seen = [
+            self.fields,
+            self.metadata,
+            [(s.question, s.value, s.agent, s.score) for s in self.suggestions],
+        ]
         return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -200,8 +207,9 @@ def _suggestions(row: dict[str, Any]) -> Iterator[Suggestion]:
             }
             for start, stop in stated
         ]
-        yield Suggestion(SPANS, spans, f"grader {GRADER_VERSION}")
-        yield Suggestion(STEPS, ["verdict"], f"grader {GRADER_VERSION}")
+        # A rule either holds or not.
+        yield Suggestion(SPANS, spans, f"grader {GRADER_VERSION}", [1.0] * len(spans))
+        yield Suggestion(STEPS, ["verdict"], f"grader {GRADER_VERSION}", [1.0])
     if row["suggested_tier"] is not None:
-        agent = "".join(c if c.isalnum() or c in "-_:./ " else "-" for c in f"suspects {row['scorer']}")
+        agent = _NO_AGENT.sub("-", f"suspects {row['scorer']}")[:200]
         yield Suggestion(TIER, str(row["suggested_tier"]), agent, round(float(row["suggested_p"]), 4))

@@ -74,8 +74,8 @@ def print_status(found: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
             continue
         end = f"expected end {told['expected_end']} UTC" if told["expected_end"] else "expected end unknown"
         click.echo(
-            f"{told['records']:,} records for {told['overlap']} annotators each; "
-            + (f"{told['answers_missing']:,} answers missing, {end}" if told["answers_missing"] else "done")
+            f"{told['complete']:,} of {told['records']:,} records complete with {told['overlap']} answers each"
+            + (f"; {told['answers_missing']:,} answers missing, {end}" if told["answers_missing"] else "")
         )
         if told["annotators"]:
             _table(

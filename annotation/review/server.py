@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PAGE = 500
 """Records a request, at most what the server takes."""
 
+# Pages share records: they are ordered by the time they were made, which several may have in common, and one that is
+# deleted meanwhile moves those behind it forward.
+_SHARED = 50
 _PATIENCE, _PAUSE = 60.0, 1.0
 _RESTARTING = (502, 503, 504)
 
@@ -31,7 +34,7 @@ class ReviewServer:
         self.url = str(client.api_url).rstrip("/")
 
     def call(self, method: str, path: str, **more: Any) -> Any:
-        """The JSON that ``/api/v1/{path}`` answers; None where there is nothing there.
+        """The JSON that ``/api/v1/{path}`` answers; None where there is nothing to GET.
 
         A server that does not answer is asked again for a minute: every request here may be made twice.
 
@@ -55,7 +58,7 @@ class ReviewServer:
                     "same again"
                 )
             time.sleep(_PAUSE)
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        if method == "GET" and answer.status_code == httpx.codes.NOT_FOUND:
             return None
         if answer.is_error:
             raise TierwiseError(f"Argilla at {self.url} refuses {path}: {_said(answer)}")
@@ -123,7 +126,7 @@ class ReviewServer:
             include: ``responses``, ``suggestions`` or both.
             report: Called with the number of records read so far.
         """
-        offset = 0
+        offset, seen = 0, set[str]()
         while True:
             page = self.call(
                 "GET",
@@ -131,11 +134,12 @@ class ReviewServer:
                 params={"offset": offset, "limit": PAGE, "include": list(include)},
             )
             items = page["items"] if page else []
-            yield from items
-            offset += len(items)
-            report(offset)
+            yield from (item for item in items if item["id"] not in seen)
+            seen.update(item["id"] for item in items)
+            report(len(seen))
             if len(items) < PAGE:
                 return
+            offset += PAGE - _SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +150,11 @@ class OnServer:
         record_id: Argilla's id.
         content: Hash of what it shows.
         answered: Whether anybody has answered, be it by a draft.
-        suggestions: Ids of its suggestions by the id of their question.
     """
 
     record_id: str
     content: str | None
     answered: bool
-    suggestions: dict[str, str]
 
 
 def _said(answer: Any) -> str:

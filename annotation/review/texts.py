@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 
-# What would not survive a database or turns the order of what is shown: NUL, other controls, bidirectional marks.
-_SHOWN_AS_UNKNOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What would not survive a database, turns the order of what is shown, or is there unseen: controls, bidirectional
+# marks, zero-width characters (but for the joiners that scripts and emoji need), tag characters.
+_SHOWN_AS_UNKNOWN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+    "|[\U000e0000-\U000e007f]"
+)
 _MARKUP = re.compile("[&<>\"'`\r]|[^\\x00-\\uffff]")
 _LINE_END = re.compile("\r\n?|\n")
 _ASTRAL = 0xFFFF
@@ -22,7 +26,8 @@ def shown_text(text: str) -> str:
     Code points beyond the first 65,536 become references: Argilla's server measures the text as Python does and would
     refuse a span whose offset in UTF-16 units lies behind that end.
     """
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", _SHOWN_AS_UNKNOWN.sub("\ufffd", text))
+    known = _SHOWN_AS_UNKNOWN.sub(lambda found: "\ufffd" * unit_offset(found[0], 1), text)
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", known)
 
 
 def shown_inline(text: str) -> str:

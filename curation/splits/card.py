@@ -96,28 +96,29 @@ def dataset_card(
         "## Known limits\n\n"
         "- Tiers: 4 Excellent, 3 Related, 2 Mismatch, 1 Irrelevant. Pairs whose judgments conflict are not in it.\n"
         f"{_leak_checks(recipe)}\n"
-        f"{_read_by_people(connection, split)}\n"
+        f"{_read_by_people(connection, split, recipe.get('reviewed'))}\n"
         "- Prompts cut long descriptions as their template says; the table `pairs` holds them whole.",
     ]
     return head + "\n" + "\n\n".join(sections) + "\n"
 
 
-def _read_by_people(connection: duckdb.DuckDBPyConnection, split: str) -> str:
-    taught, read = connection.execute(
+def _read_by_people(connection: duckdb.DuckDBPyConnection, split: str, reviewed: str | None) -> str:
+    taught, written = connection.execute(
         """
         WITH taught AS (
             SELECT sample_id, rationale_id FROM split_completions WHERE split = $split
             UNION SELECT chosen_sample_id, chosen_rationale_id FROM split_preferences WHERE split = $split
         )
-        SELECT count(*), count(*) FILTER (rationale_id IS NOT NULL OR sample_id IN (
-            SELECT sample_id FROM review_outcomes WHERE outcome = 'accepted')) FROM taught
+        SELECT count(*), count(rationale_id) FROM taught
         """,
         {"split": split},
     ).fetchall()[0]
-    return (
-        "- Completions and chosen sides are texts of the model above, graded by the tier they state, or corrections "
-        f"that people wrote. People have read the reasoning of {read:,} of {taught:,} such texts."
+    others = (
+        "the others are texts of the model above that people read and accepted"
+        if reviewed
+        else "the others are texts of the model above, graded by the tier they state; people may have read none of them"
     )
+    return f"- {written:,} of {taught:,} completions and chosen sides are corrections that people wrote; {others}."
 
 
 def _leak_checks(recipe: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
-from curation.grades import CURRENT_GRADES
+from curation.grades import CURRENT_GRADES, grade_samples
 from curation.prompts import DEFAULT_TEMPLATE, load_template, parse_template, rendered_prompt_row
 from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from curation.selection import selected_pairs
@@ -69,6 +69,7 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
         raise TierwiseError(
             f"split name {recipe.name!r}: use small letters, digits, - and _; the version is added for you"
         )
+    grade_samples(store)
     run = Run("split", dataclasses.asdict(recipe))
     state = "frozen"
     with store.write(run) as connection:
@@ -157,12 +158,7 @@ def _leave_out_unreviewed(connection: duckdb.DuckDBPyConnection, configuration: 
     """Take pairs without an accepted sample or a correction out of ``selected``; return how many."""
     return int(
         connection.execute(
-            f"""
-            DELETE FROM selected WHERE pair_id NOT IN (
-                SELECT pair_id FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID UNION ALL
-                SELECT g.pair_id FROM ({CURRENT_GRADES}) g JOIN review_outcomes o USING (sample_id)
-                WHERE o.outcome = 'accepted' AND g.configuration_id = $configuration::UUID AND g.correct)
-            """,
+            f"DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM ({_completions('accepted')}))",
             {"configuration": configuration},
         ).fetchall()[0][0]
     )
@@ -235,8 +231,9 @@ def _stage_members(connection: duckdb.DuckDBPyConnection, configuration: str | N
             FROM pairs p SEMI JOIN selected USING (pair_id) JOIN queries q USING (query_id)
             JOIN rendered_prompts r ON r.pair_id = p.pair_id AND r.item_version_id = p.item_version_id
                 AND r.prompt_id = $prompt::UUID
+            -- What was counted against another gold tier is no difficulty of this one.
             LEFT JOIN (SELECT * FROM difficulty WHERE step IS NULL AND configuration_id = $configuration::UUID) d
-                ON d.pair_id = p.pair_id
+                ON d.pair_id = p.pair_id AND d.gold_tier = p.tier
             GROUP BY ALL
         )
         SELECT m.*, {MEMBERS.row_hash} AS row_hash FROM m {MEMBERS.source}
@@ -248,26 +245,12 @@ def _stage_members(connection: duckdb.DuckDBPyConnection, configuration: str | N
 def _stage_payload(
     connection: duckdb.DuckDBPyConnection, configuration: str | None, reviewed: Reviewed | None
 ) -> None:
-    # One completion a pair, so that easy pairs do not outweigh hard ones: a correction, else a sample that people
-    # accepted, else one that is correct, finished and self-consistent (rejection sampling); the shortest of these,
-    # which wanders least.
+    # One completion a pair, so that easy pairs do not outweigh hard ones.
     connection.execute(
         f"""
         CREATE TEMP TABLE new_split_completions AS
-        WITH candidates AS (
-            SELECT pair_id, prompt_hash, NULL::UUID AS sample_id, rationale_id,
-                struct_pack(rank := 0, length := length(text), tie := CAST(rationale_id AS VARCHAR)) AS place
-            FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID
-            UNION ALL
-            SELECT g.pair_id, g.prompt_hash, g.sample_id, NULL, struct_pack(
-                rank := CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 2 END, length := g.completion_tokens,
-                tie := lpad(CAST(g.sample_index AS VARCHAR), 10, '0'))
-            FROM ({CURRENT_GRADES}) g LEFT JOIN review_outcomes o USING (sample_id)
-            WHERE g.configuration_id = $configuration::UUID AND g.correct AND g.finish_reason = 'stop'
-                AND (g.consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
-                AND {sql_teachable("o.outcome", reviewed)}
-        ), m AS (
-            SELECT c.pair_id, c.prompt_hash, c.sample_id, c.rationale_id FROM candidates c
+        WITH m AS (
+            SELECT c.pair_id, c.prompt_hash, c.sample_id, c.rationale_id FROM ({_completions(reviewed)}) c
             JOIN new_split_members n ON n.pair_id = c.pair_id AND n.prompt_hash = c.prompt_hash
             QUALIFY row_number() OVER (PARTITION BY c.pair_id ORDER BY c.place) = 1
         )
@@ -292,3 +275,24 @@ def _stage_payload(
         """,
         {"configuration": configuration},
     )
+
+
+def _completions(reviewed: Reviewed | None) -> str:
+    """Query for what may complete a prompt of $configuration, by ``place``, best first.
+
+    A correction, else a sample that people accepted, else one that is correct, finished and self-consistent (rejection
+    sampling); the shortest of these, which wanders least.
+    """
+    return f"""
+        SELECT pair_id, prompt_hash, NULL::UUID AS sample_id, rationale_id,
+            struct_pack(rank := 0, length := length(text), tie := CAST(rationale_id AS VARCHAR)) AS place
+        FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID
+        UNION ALL
+        SELECT g.pair_id, g.prompt_hash, g.sample_id, NULL, struct_pack(
+            rank := CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 2 END, length := g.completion_tokens,
+            tie := lpad(CAST(g.sample_index AS VARCHAR), 10, '0'))
+        FROM ({CURRENT_GRADES}) g LEFT JOIN review_outcomes o USING (sample_id)
+        WHERE g.configuration_id = $configuration::UUID AND g.correct AND g.finish_reason = 'stop'
+            AND (g.consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
+            AND {sql_teachable("o.outcome", reviewed)}
+    """

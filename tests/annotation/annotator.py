@@ -136,9 +136,11 @@ class Annotator:
         Raises:
             ValueError: The mouse cannot select just that.
         """
-        length = self._field.evaluate("field => field.childNodes.length === 1 && field.textContent.length")
+        length = self._field.evaluate(
+            "field => field.childNodes.length === 1 ? field.firstChild.length ?? 0 : 0"
+        )
         if not 0 <= start < stop <= length:
-            raise ValueError(f"no span from {start} to {stop} in a text of {length}")
+            raise ValueError(f"no span from {start} to {stop} in one text of {length}")
         self.choose(kind, SPANS)
         # Where writing goes both ways, one of the two may select what the other cannot.
         if not (self._drag(start, stop) or self._drag(stop, start)):
@@ -157,7 +159,7 @@ class Annotator:
         return [(kind, start, stop) for kind, start, stop in self._field.evaluate(_MARKED)]
 
     def write(self, question: str, text: str) -> None:
-        """Replace what a text question says."""
+        """Replace what a text question says. Once it has had two lines, the page adds a line break to its end."""
         editor = self._question(question).locator("[contenteditable]")
         editor.click()
         self.page.keyboard.press("Control+A")
@@ -181,7 +183,11 @@ class Annotator:
 
     def save_draft(self) -> dict[str, Any]:
         """Save as a draft, and stay."""
-        return self._save_draft()
+        with self.page.expect_response(_keeps_a_response) as kept:
+            self._press("draft")
+        answer = _answer(kept.value)
+        self.page.locator("form.--draft:not(.--saving-draft)").wait_for()
+        return answer
 
     def go_to_status(self, status: str) -> None:
         """Show the records that are Pending, Draft, Discarded or Submitted."""
@@ -254,13 +260,6 @@ class Annotator:
         """Where on the screen the mouse puts the caret before a unit of the text, scrolled there if need be."""
         place = self._field.evaluate(_PLACE, offset)
         return (place[0], place[1]) if place else None
-
-    def _save_draft(self) -> dict[str, Any]:
-        with self.page.expect_response(_keeps_a_response) as kept:
-            self._press("draft")
-        answer = _answer(kept.value)
-        self.page.locator("form.--draft:not(.--saving-draft)").wait_for()
-        return answer
 
     def _end(self, button: str) -> dict[str, Any]:
         """Press a button that goes on to the next record; return the response that the server kept."""

@@ -35,6 +35,12 @@ ANNOTATORS = ("ann", "bob")
 ENVIRONMENT = os.environ.get("TIERWISE_ARGILLA_ENV") or str(Path(sys.prefix) / "argilla-server")
 
 
+def _heed_signals() -> None:
+    """Tests may run under nohup or in the background, where a signal is ignored and children inherit that."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @dataclass(slots=True)
 class Served:
     """An Argilla that serves the home beside the store in `folder`."""
@@ -87,8 +93,7 @@ class Served:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                # Tests may run under nohup, which is inherited.
-                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
+                preexec_fn=_heed_signals,  # noqa: PLW1509
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -25,11 +25,14 @@ PAYLOADS: tuple[tuple[str, str], ...] = (
     # Event handlers.
     ("img-onerror", "<img src=x onerror=window.pwned=1>"),
     ("img-onerror-quoted", '<IMG SRC="x" OnErRoR="window.pwned = 1">'),
-    ("img-onerror-slashes", "<img/src=x/onerror=window.pwned=1//"),
+    ("img-onerror-slashes", '<img/src="x"/onerror="window.pwned=1"/>'),
     ("img-onerror-entities", "<img src=x onerror=&#119;indow.pwned&equals;1>"),
     ("img-onerror-unclosed", "<img src=x onerror=window.pwned=1 "),
     ("img-onerror-parent", "<img src=x onerror=parent.pwned=1;top.pwned=1>"),
-    ("img-onload", "<img src=data:image/gif;base64,R0lGODlhAQABAAAAACw= onload=window.pwned=1>"),
+    (
+        "img-onload",
+        "<img src=data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7 onload=pwned=1>",
+    ),
     ("img-srcset", '<img srcset="x 1x" onerror="window.pwned=1">'),
     ("picture-onerror", "<picture><source srcset=x><img src=x onerror=window.pwned=1></picture>"),
     ("image-onerror", "<image src=x onerror=window.pwned=1>"),
@@ -246,11 +249,11 @@ PAYLOADS: tuple[tuple[str, str], ...] = (
     ("many-lines", "line\n" * 300),
     ("deep-nesting", "<b>" * 600 + "x" + "</b>" * 600),
     ("deep-markdown", "> " * 300 + "[" * 300 + "x"),
-    ("emoji-zwj", "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 🇩🇪 1️⃣ 🙂"),
+    ("emoji-zwj", "👩\u200d👩\u200d👧\u200d👦 🏳\ufe0f\u200d🌈 👍🏽 🇩🇪 1\ufe0f\u20e3 🙂"),
     ("combining", "e\u0301 n\u0303 a\u0310\u0301\u0323 " + "z" + "\u0300\u0320\u0334" * 20 + " \u0301start"),
-    ("not-normalised", "ﬁ Å Å é e\u0301 ① ℌ ｆｕｌｌ"),
+    ("not-normalised", "ﬁ \u00c5 \u212b \u00e9 e\u0301 ① ℌ ｆｕｌｌ"),
     ("cjk", "铁锅 直径二十八厘米。フライパン 프라이팬 𠮷野家"),
-    ("full-width-tag", "＜script＞window.pwned=1＜/script＞ ﹤b﹥"),  # noqa: RUF001
+    ("full-width-tag", "＜script＞window.pwned=1＜/script＞ ﹤b﹥"),
     ("thai-hindi", "กระทะเหล็ก कड़ाही தோசைக்கல்"),
     ("astral-letters", "𝐛𝐨𝐥𝐝 𝓈𝒸𝓇𝒾𝓅𝓉 𐍈 𓀀"),
 )

@@ -182,6 +182,7 @@ class People:
             sample_id=pair.sample_id(index),
             pair_id=pair.pair_id,
             annotator=annotator,
+            annotator_id=content_id("user", annotator),
             status=status,
             tier=int(tier) if tier in ("1", "2", "3", "4") else None,
             begun_at=datetime.fromisoformat(at),

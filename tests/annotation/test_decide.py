@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from annotation.review.agreement import measure
 from annotation.review.consensus import decide
 from curation.__main__ import main as curation
 from tests.annotation.shelf import Judged, People, ask, fill, flawed, run_curation, sound
@@ -172,7 +173,7 @@ def test_a_correction_is_rendered_as_its_prompt_asks(tmp_path: Path, form: str, 
     (dpo,) = pq.read_table(out / "dpo.parquet").to_pylist()
     assert dpo["chosen"][0]["content"] == expected
     assert dpo["rejected"][0]["content"] == texts[0]
-    assert "People have read the reasoning of 1 of 1" in (out / "README.md").read_text()
+    assert "1 of 1 completions and chosen sides are corrections" in (out / "README.md").read_text()
 
 
 def test_a_frozen_correction_that_is_altered_is_found(store: Store) -> None:
@@ -220,6 +221,96 @@ def test_a_tier_that_is_taken_back_has_no_vote(store: Store) -> None:
     people.say(SOCK, 0, "ann", **sound(2))
     decide(store, "majority")
     assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[SOCK.pair_id] is None
+
+
+def test_a_newer_tier_that_is_taken_back_gives_way_to_the_older(store: Store) -> None:
+    people = People(store, overlap=1)
+    people.say(PAN, 0, "ann", **sound(3))
+    people.say(PAN, 2, "ann", **sound(1))
+    decide(store, "majority")
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[PAN.pair_id] is None
+    people.say(PAN, 2, "ann", "discarded")
+    assert decide(store, "majority")["conflicts_settled"] == 1
+    assert dict(ask(store, "SELECT pair_id, tier FROM pairs"))[PAN.pair_id] == 3
+    assert decide(store, "majority")["judgments_new"] == 0
+
+
+def test_a_judgment_is_about_the_text_that_was_read(store: Store) -> None:
+    read = ask(store, "SELECT item_version_id FROM pairs WHERE pair_id = ?", PAN.pair_id)
+    people = People(store, overlap=1)
+    people.say(PAN, 0, "ann", **sound(3))
+    with store.write(Run("test", {})) as connection:
+        connection.execute(
+            "UPDATE pairs SET item_version_id = (SELECT item_version_id FROM pairs WHERE pair_id = ?)",
+            [SOCK.pair_id],
+        )
+    decide(store, "majority")
+    assert ask(store, "SELECT item_version_id FROM judgments WHERE source = 'review'") == read
+
+
+def test_what_reviewers_confirm_is_graded_anew_before_it_is_frozen(store: Store) -> None:
+    with store.write(Run("test", {})) as connection:
+        connection.execute("UPDATE judgments SET confidence = 0.8")
+    people = People(store)
+    for name in ("ann", "bob"):
+        people.say(PAN, 1, name, **sound(3))
+    decide(store, "majority")
+    # Gold is a reviewer's judgment now, under which nothing has been graded yet.
+    split = run_curation(store, "split", "create", "read", "--reviewed", "accepted")
+    assert (split["pairs"], split["completions"]) == (1, 1)
+
+
+def test_difficulty_of_another_gold_tier_is_not_frozen(store: Store) -> None:
+    run_curation(store, "difficulty")
+    people = People(store)
+    for name in ("ann", "bob"):
+        people.say(PAN, 0, name, **flawed(2, "verdict"))
+    decide(store, "majority")
+    run_curation(store, "split", "create", "before")
+    frozen = "SELECT tier, band, n, c FROM split_members WHERE split = ? AND pair_id = ?"
+    assert ask(store, frozen, "before_v1", PAN.pair_id) == [(2, None, None, None)]
+    run_curation(store, "difficulty")
+    run_curation(store, "split", "create", "after")
+    assert ask(store, frozen, "after_v1", PAN.pair_id) == [(2, "hard", 4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("correction", "text"),
+    [
+        ("A cap is no hat.", "A cap is no hat."),
+        ("2. A cap is no hat.", "A cap is no hat."),
+        ("2\nA cap is no hat.", "A cap is no hat."),
+        ("Tier: Mismatch\nA cap is no hat.\n**Tier 2**", "A cap is no hat."),
+        ("2 caps are no hat.", "2 caps are no hat."),
+        ("1. The shopper wants a hat.\n2. A cap is none.", "1. The shopper wants a hat.\n2. A cap is none."),
+        ("Tier: 2", None),
+        ("**2 (Mismatch)**", None),
+        ("A cap is a hat.\nTier: 4 Excellent", None),
+    ],
+)
+def test_what_a_correction_teaches(store: Store, correction: str, text: str | None) -> None:
+    people = People(store, overlap=1)
+    people.say(HAT, 0, "ann", **flawed(2, "item"), correction=correction)
+    summary = decide(store, "majority")
+    assert summary["corrections_unusable"] == (text is None)
+    assert summary["samples"]["corrected" if text else "rejected"] == 1
+    assert ask(store, "SELECT text FROM rationales") == ([(text,)] if text else [])
+
+
+def test_a_takedown_leaves_agreement_and_decisions_whole(store: Store) -> None:
+    people = People(store)
+    for name in ("ann", "bob"):
+        people.say(PAN, 0, name, spans=(("self", 2, 6),), **flawed(3, "item"), correction="Better.")
+        people.say(SOCK, 0, name, **sound(4))
+    decide(store, "majority")
+    item = str(ask(store, "SELECT item_id FROM pairs WHERE pair_id = ?", PAN.pair_id)[0][0])
+    done = cli("takedown", "--item", item, "--reason", "court order", "--db", store.path)
+    assert done.returncode == 0, done.stderr
+    assert ask(store, "SELECT count(*) FROM rationales WHERE text <> ''") == [(0,)]
+    assert ask(store, "SELECT count(*) FROM reviews WHERE correction IS NOT NULL") == [(0,)]
+    assert measure(store, None, resamples=10, seed=0)["records"] == 1
+    decide(store, "majority")
+    assert run_curation(store, "split", "create", "read", "--reviewed", "accepted")["pairs"] == 1
 
 
 def test_an_annotator_has_one_vote_on_a_pair(store: Store) -> None:

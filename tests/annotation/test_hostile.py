@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tests.annotation.shelf import Desk
 
 _FONTS = "fonts.googleapis.com"
-_UNKNOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_UNKNOWN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+_TAGS = re.compile("[\U000e0000-\U000e007f]")
 # What is drawn at the middle of the buttons and of the first question: nothing of an item's may lie over them.
 _COVERED = """
 () => [...document.querySelectorAll('.button--submit, .button--discard, .questions .input-button label')].slice(0, 7)
@@ -38,9 +41,14 @@ _RAN = """
 """
 
 
+def _shown(text: str) -> str:
+    """As a reader sees it."""
+    return _TAGS.sub("\ufffd\ufffd", _UNKNOWN.sub("\ufffd", text))
+
+
 def _plain(text: str) -> str:
     """As a reader sees it, whatever the white space."""
-    return "".join(_UNKNOWN.sub("\ufffd", text).split())
+    return "".join(_shown(text).split())
 
 
 def test_there_are_enough_of_them() -> None:
@@ -49,10 +57,13 @@ def test_there_are_enough_of_them() -> None:
 
 
 def test_none_of_them_runs_or_hides_anything(desk: Desk) -> None:
-    pairs = [
-        Judged(f"{name} {text}", f"{text} title", 3, (f"3\nBegins. {text} Ends.",), f"{text} described")
-        for name, text in PAYLOADS
-    ]
+    # Three a record, each in the card and in the reasoning.
+    pairs = []
+    for number in range(0, len(PAYLOADS), 3):
+        texts = [text for _, text in PAYLOADS[number : number + 3]]
+        query, title, description = (*texts, *texts, *texts)[:3]
+        reasoning = " … ".join(texts)
+        pairs.append(Judged(f"{number} {query}", title, 3, (f"3\nBegins. {reasoning} Ends.",), description))
     fill(desk.store, pairs)
     desk.push()
     expected = {pair.sample_id().hex: pair for pair in pairs}
@@ -76,7 +87,7 @@ def test_none_of_them_runs_or_hides_anything(desk: Desk) -> None:
         for _ in pairs:
             pair = expected[names[str(ann.record_id)]]
             seen.add(pair.query)
-            assert ann.reasoning_text() == _UNKNOWN.sub("\ufffd", pair.samples[0]), pair.query
+            assert ann.reasoning_text() == _shown(pair.samples[0]), pair.query
             card = _plain(ann.fields()["Query and item"])
             for text in (pair.query, pair.title, pair.description):
                 assert _plain(text) in card, pair.query
@@ -105,7 +116,7 @@ def test_no_markup_of_theirs_is_left(name: str, text: str) -> None:
 def test_what_is_shown_has_the_units_of_the_original(text: str) -> None:
     # What the page shows: references become characters, one for one.
     page_text = re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), shown_text(text))
-    assert page_text == _UNKNOWN.sub("\ufffd", text)
+    assert page_text == _shown(text)
     assert len(page_text.encode("utf-16-le")) == len(text.encode("utf-16-le"))
     # And the server, which measures as Python does, takes every offset into it.
     assert len(shown_text(text)) >= len(text.encode("utf-16-le")) // 2

@@ -19,12 +19,15 @@ from click.testing import CliRunner
 from annotation.__main__ import main
 from annotation.review.progress import _pace
 from annotation.review.questions import read_answers
+from annotation.review.server import ReviewServer
 from annotation.review.texts import shown_text
 from tests.annotation.shelf import Judged, fill, flawed, run_curation, sound
 from tests.warehouse.support import ROOT
 from warehouse.ledger import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.annotation.shelf import Desk
 
 TEXT = "3\nThe 🙂 pan holds 5<6 inch; 铁锅 is red.\nIt is a wok, so tier 2."
@@ -139,11 +142,19 @@ def test_what_was_taken_down_leaves_the_server(desk: Desk) -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert desk.push()["taken_down"] == 2
+    # Whatever is asked for, and before anything else.
+    assert "nothing to review" in desk.push("--where", "false", code=1)["error"]
     record = desk.records()[PAN.sample_id(0).hex]
     assert record["fields"] == {"card": "[taken down]", "reasoning": "[taken down]"}
+    assert record["metadata"]["gold_tier"] == 3
     assert len(record["responses"]) == 1
     assert desk.push()["taken_down"] == 0
+    # What was answered since may quote the item too.
+    desk.answer(PAN.sample_id(0), "ann", **flawed(3, "item"), correction="The wok is a wok.")
+    assert desk.run("pull")["new"] == 1
+    assert desk.ask(
+        "SELECT r.tier, r.correction, v.answers::VARCHAR FROM current_reviews r JOIN reviews v USING (review_id)"
+    ) == [(3, None, "{}")]
 
 
 def test_answers_come_back_as_they_were_given(desk: Desk) -> None:
@@ -210,12 +221,59 @@ def test_an_answer_that_is_taken_back(desk: Desk) -> None:
     response = desk.answer(PAN.sample_id(0), "ann", **sound(4))
     desk.run("pull")
     desk.api("DELETE", f"responses/{response}", user="ann")
-    assert desk.run("pull")["taken_back"] == 1
+    pulled = desk.run("pull")
+    assert (pulled["taken_back"], pulled["told"]) == (1, [f"{desk.dataset}: ann took back 1 answers"])
     assert desk.ask("SELECT status FROM current_reviews") == [("deleted",)]
     assert desk.run("pull")["taken_back"] == 0
     desk.answer(PAN.sample_id(0), "ann", **sound(3))
     desk.run("pull")
     assert desk.ask("SELECT status FROM current_reviews ORDER BY 1") == [("deleted",), ("submitted",)]
+
+
+def test_an_answer_that_is_there_again_counts_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(desk.store, PAIRS)
+    desk.push()
+    desk.answer(PAN.sample_id(0), "ann", **sound(4))
+    desk.run("pull")
+    # As with a backup that was restored and then replaced by a newer one.
+    with monkeypatch.context() as patched:
+        real = ReviewServer.records
+
+        def without(self: ReviewServer, *arguments: Any) -> Iterator[dict[str, Any]]:
+            return ({**record, "responses": []} for record in real(self, *arguments))
+
+        patched.setattr(ReviewServer, "records", without)
+        desk.answer(PAN.sample_id(1), "bob", "draft", tier="1")
+        assert desk.run("pull")["taken_back"] == 1
+    desk.answer(PAN.sample_id(1), "bob", "draft", tier="2")
+    desk.run("pull")
+    assert desk.ask("SELECT annotator, status FROM current_reviews ORDER BY 1") == [
+        ("ann", "submitted"),
+        ("bob", "draft"),
+    ]
+    assert desk.run("pull")["new"] == 0
+
+
+def test_what_is_answered_while_records_are_sent_is_left(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(desk.store, PAIRS)
+    desk.push()
+    with desk.store.write(Run("test", {})) as connection:
+        connection.execute("UPDATE item_versions SET description = 'Changed.'")
+    real = ReviewServer.questions
+    asked = []
+
+    def answered_meanwhile(self: ReviewServer, dataset_id: str) -> dict[str, dict[str, Any]]:
+        asked.append(dataset_id)
+        if len(asked) == 2:
+            desk.answer(PAN.sample_id(0), "ann", **sound(3))
+        return real(self, dataset_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReviewServer, "questions", answered_meanwhile)
+        sent = desk.push()
+    assert len(asked) == 2
+    assert (sent["updated"], sent["changed_but_answered"]) == (3, 1)
+    assert "Plain." in desk.records()[PAN.sample_id(0).hex]["fields"]["card"]
 
 
 def test_a_user_who_is_gone_is_told_and_nothing_is_lost(desk: Desk) -> None:
@@ -237,8 +295,17 @@ def test_a_user_who_is_gone_is_told_and_nothing_is_lost(desk: Desk) -> None:
     desk.run("pull")
     desk.run("users", "remove", name, "--with-responses")
     told = desk.run("pull")["told"]
-    assert told == [f"{desk.dataset}: {name} is gone with 1 answers; those pulled are kept"]
-    assert desk.ask("SELECT annotator, status FROM current_reviews") == [(name, "submitted")]
+    gone = [f"{desk.dataset}: {name} is gone with 1 answers; those pulled are kept"]
+    assert told == gone
+    # Another user of that name is somebody else.
+    desk.run("users", "add", name)
+    desk.answer(PAN.sample_id(1), "ann", **sound(3))
+    assert desk.run("pull")["told"] == gone
+    assert desk.ask("SELECT annotator, status FROM current_reviews ORDER BY 1") == [
+        ("ann", "submitted"),
+        (name, "submitted"),
+    ]
+    desk.run("users", "remove", name)
 
 
 def test_a_record_or_a_dataset_that_is_gone_is_told_and_nothing_is_lost(desk: Desk) -> None:
@@ -248,7 +315,7 @@ def test_a_record_or_a_dataset_that_is_gone_is_told_and_nothing_is_lost(desk: De
     desk.run("pull")
     record = desk.records()[PAN.sample_id(0).hex]["id"]
     desk.api("DELETE", f"datasets/{desk.dataset_id}/records", params={"ids": record})
-    assert "records of 1 answers are gone" in desk.run("pull")["told"][0]
+    assert "records of 1 answers by ann are gone" in desk.run("pull")["told"][0]
     desk.api("DELETE", f"datasets/{desk.dataset_id}")
     assert "gone from the server; the 1 answers that were pulled are kept" in desk.run("pull")["told"][0]
     assert desk.ask("SELECT status FROM current_reviews") == [("submitted",)]
@@ -344,6 +411,8 @@ def test_what_cannot_be_reached_is_told_in_one_line(desk: Desk) -> None:
     assert "has overlap 1" in desk.push("--overlap", 3, code=1)["error"]
     desk.monkeypatch.setenv("ARGILLA_API_KEY", "wrong")
     assert "does not know this API key" in desk.run("pull", code=1)["error"]
+    desk.monkeypatch.setenv("ARGILLA_API_URL", "http://localhost:port")
+    assert "no Argilla answers at http://localhost:port" in desk.run("pull", code=1)["error"]
     desk.monkeypatch.setenv("ARGILLA_API_URL", "http://127.0.0.1:9")
     assert "no Argilla answers at http://127.0.0.1:9" in desk.run("pull", code=1)["error"]
 
@@ -361,11 +430,41 @@ def test_a_dataset_of_somebody_else_is_left_alone(desk: Desk) -> None:
     assert "lacks the questions" in desk.push(code=1)["error"]
 
 
+def test_an_overlap_that_was_changed_in_the_page_counts(desk: Desk) -> None:
+    fill(desk.store, PAIRS)
+    desk.push("--overlap", 2)
+    changed = {"distribution": {"strategy": "overlap", "min_submitted": 1}}
+    desk.api("PATCH", f"datasets/{desk.dataset_id}", json=changed)
+    desk.answer(PAN.sample_id(1), "ann", **sound(3))
+    desk.run("pull")
+    assert desk.ask("SELECT overlap FROM review_datasets") == [(1,)]
+    assert desk.run("decide")["samples"]["accepted"] == 1
+
+
+def test_pages_share_records_so_that_none_is_missed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotation.review.server.PAGE", 7)
+    monkeypatch.setattr("annotation.review.server._SHARED", 3)
+    many = [Judged(f"query {i}", f"Item {i}", 3, (f"3\nReason {i}.",)) for i in range(30)]
+    fill(desk.store, many)
+    desk.push()
+    assert desk.push()["new"] == 0
+    for pair in many[::7]:
+        desk.answer(pair.sample_id(), "ann", **sound(3))
+    assert desk.run("pull")["submitted"] == len(many[::7])
+
+
 def test_status_counts_and_expects(desk: Desk) -> None:
     fill(desk.store, PAIRS)
     desk.push("--overlap", 2)
     assert desk.run("status")[desk.dataset] == {
-        **{"records": 4, "overlap": 2, "answers_missing": 8, "expected_end": None, "annotators": {}}
+        **{
+            "records": 4,
+            "complete": 0,
+            "overlap": 2,
+            "answers_missing": 8,
+            "expected_end": None,
+            "annotators": {},
+        }
     }
     for pair in PAIRS:
         desk.answer(pair.sample_id(), "ann", **sound(3))
@@ -378,7 +477,7 @@ def test_status_counts_and_expects(desk: Desk) -> None:
     assert told["annotators"]["ann"]["submitted"] == 2
     assert told["annotators"]["ann"]["an_hour"] > 0
     done = CliRunner().invoke(main, ["status", "--db", str(desk.store.path)])
-    assert "4 records for 2 annotators each; 6 answers missing, expected end 20" in done.stdout
+    assert "0 of 4 records complete with 2 answers each; 6 answers missing, expected end 20" in done.stdout
     desk.api("DELETE", f"datasets/{desk.dataset_id}")
     assert desk.run("status")[desk.dataset] == {}
 

@@ -11,6 +11,7 @@ import pytest
 from tests.postgres import PASSWORD
 from tests.warehouse.support import cli, one_line_error
 from warehouse.errors import TierwiseError
+from warehouse.schema import SCHEMA_VERSION
 from warehouse.store import Store
 from warehouse.transactions import first_line
 
@@ -78,7 +79,7 @@ def test_a_reader_reads_and_a_stranger_does_not(lake: Lake, tmp_path: Path) -> N
             session.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
         session.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
     reader, stranger = (lake.name.replace("user=tierwise", f"user={role}") for role in ("reader", "stranger"))
-    assert "schema version  2" in lake.command("warehouse", "status", "--db", reader)
+    assert f"schema version  {SCHEMA_VERSION}" in lake.command("warehouse", "status", "--db", reader)
     message = lake.command("warehouse", "status", "--db", stranger, code=1)
     assert message.startswith(
         f"Error: cannot use the catalog of {stranger}: permission denied for table ducklake_"
