@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from annotation.home import Home
+from annotation.serving import WORKSPACE
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ def signed_in(store: Store) -> Iterator[argilla.Argilla]:
         yield client
     finally:
         client.http_client.close()
+
+
+def workspace(client: argilla.Argilla) -> argilla.Workspace:
+    """The workspace that users are members of and reviews are in; made where it is missing."""
+    from argilla import Workspace
+
+    found = {workspace.name: workspace for workspace in client.workspaces}
+    return found.get(WORKSPACE) or Workspace(name=WORKSPACE, client=client).create()
 
 
 def _client(url: str, key: str) -> argilla.Argilla:

@@ -6,9 +6,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
-from annotation.client import signed_in
+from annotation.client import signed_in, workspace
 from annotation.home import Credentials, Home
-from annotation.serving import WORKSPACE
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -24,17 +23,15 @@ def add(store: Store, name: str, role: Role) -> dict[str, Any]:
     Raises:
         TierwiseError: As `signed_in`; there is one of that name.
     """
-    from argilla import User, Workspace
+    from argilla import User
 
     with signed_in(store) as client:
         if _named(client, name) is not None:
             raise TierwiseError(f"there is a user {name} already")
         # The server makes the API key.
         made = dataclasses.replace(Credentials.generate(name, role), api_key=None)
-        workspaces = {workspace.name: workspace for workspace in client.workspaces}
-        workspace = workspaces.get(WORKSPACE) or Workspace(name=WORKSPACE, client=client).create()
         user = User(username=name, first_name=name, role=role, password=made.password, client=client).create()
-        user.add_to_workspace(workspace)
+        user.add_to_workspace(workspace(client))
         url = str(client.api_url)
     home = _own_home(store)
     if home is not None:

@@ -8,8 +8,8 @@ not independent.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import asdict
 from itertools import combinations
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotation.review.alpha import coincidences, estimate, jaccard, nominal, ordinal, span_coincidences
-from annotation.review.pull import review_datasets
+from annotation.review.datasets import review_datasets
 from annotation.review.questions import SPAN_KINDS, TIERS
-from annotation.review.votes import submitted
+from annotation.review.votes import by_sample, majority_tier, submitted
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -33,23 +33,13 @@ _SPLITTING = 20
 _VALUES = (1, 2, 3, 4, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Alpha of a question over a slice: ``all``, ``annotators`` (a + b), ``kind`` or ``band``."""
-
-    question: str
-    distance: str
-    slice: str
-    of: str
-    alpha: Alpha
-
-
 def measure(store: Store, dataset: str | None, *, resamples: int, seed: int) -> dict[str, Any]:
     """Agreement of the submitted answers.
 
     Returns:
-        ``records`` and ``annotators`` counted, ``alphas`` as rows, ``annotators_against_the_others`` as rows, and
-        ``split``, the records with the widest disagreement first.
+        ``records`` and ``annotators`` counted, ``alphas`` as rows over the slices ``all``, ``annotators`` (a + b),
+        ``kind`` and ``band``, ``annotators_against_the_others`` as rows, and ``split``, the records with the widest
+        disagreement first.
 
     Raises:
         TierwiseError: No such dataset, no answer was pulled, or no record has two annotators.
@@ -58,19 +48,16 @@ def measure(store: Store, dataset: str | None, *, resamples: int, seed: int) -> 
     with store.read() as connection:
         reviews = submitted(connection, dataset)
     # A sample whose item was taken down has no text any more.
-    shared = [of for of in _by_sample(reviews) if len(of) > 1 and of[0].text]
+    shared = [of for of in by_sample(reviews).values() if len(of) > 1 and of[0].text]
     if not shared:
         raise TierwiseError(
             f"no record has answers of two annotators ({len(reviews):,} answers); push with --overlap 2, or wait"
         )
     alphas = [
-        Agreement(
-            question,
-            distance,
-            slice_,
-            of,
-            _alpha(records, question, distance, resamples=resamples, seed=seed),
-        )
+        {
+            **{"question": question, "distance": distance, "slice": slice_, "of": of},
+            **asdict(_alpha(records, question, distance, resamples=resamples, seed=seed)),
+        }
         for slice_, of, records in _slices(shared)
         for question, distance in _MEASURED
     ]
@@ -78,17 +65,10 @@ def measure(store: Store, dataset: str | None, *, resamples: int, seed: int) -> 
         "records": len(shared),
         "answers": sum(map(len, shared)),
         "annotators": sorted({review.annotator for of in shared for review in of}),
-        "alphas": [{**asdict(a), "alpha": None, **asdict(a.alpha)} for a in alphas],
+        "alphas": alphas,
         "annotators_against_the_others": list(_against_the_others(shared)),
         "split": _splitting(shared),
     }
-
-
-def _by_sample(reviews: Iterable[Review]) -> list[list[Review]]:
-    found: defaultdict[str, list[Review]] = defaultdict(list)
-    for review in reviews:
-        found[review.sample_id].append(review)
-    return list(found.values())
 
 
 def _slices(shared: Sequence[list[Review]]) -> Iterator[tuple[str, str, list[list[Review]]]]:
@@ -120,24 +100,24 @@ def _graded(
     name: str, values: Sequence[int], distance: Distance
 ) -> Callable[[Sequence[list[Review]]], tuple[Floats, Distance]]:
     def measured(records: Sequence[list[Review]]) -> tuple[Floats, Distance]:
-        counts = np.zeros((len(records), len(values)))
-        for row, of in enumerate(records):
-            for review in of:
-                answer = getattr(review, name)
-                if answer is not None:
-                    counts[row, values.index(answer)] += 1
-        return coincidences(counts), distance
+        return _counted(records, name, values), distance
 
     return measured
 
 
 def _steps(records: Sequence[list[Review]]) -> tuple[Floats, Distance]:
     sets = sorted({review.failing_steps for of in records for review in of}, key=sorted)
-    counts = np.zeros((len(records), len(sets)))
+    return _counted(records, "failing_steps", sets), jaccard(sets)
+
+
+def _counted(records: Sequence[list[Review]], name: str, values: Sequence[Any]) -> Floats:
+    counts = np.zeros((len(records), len(values)))
     for row, of in enumerate(records):
         for review in of:
-            counts[row, sets.index(review.failing_steps)] += 1
-    return coincidences(counts), jaccard(sets)
+            answer = getattr(review, name)
+            if answer is not None:
+                counts[row, values.index(answer)] += 1
+    return coincidences(counts)
 
 
 def _spans(records: Sequence[list[Review]]) -> tuple[Floats, Distance]:
@@ -165,9 +145,9 @@ def _against_the_others(shared: Sequence[list[Review]]) -> Iterator[dict[str, An
             others = [review for review in of if review.annotator != annotator]
             if own is None:
                 continue
-            tiers = Counter(r.tier for r in others if r.tier is not None).most_common(2)
-            if own.tier and tiers and (len(tiers) == 1 or tiers[0][1] > tiers[1][1]):
-                agree.append(own.tier == tiers[0][0])
+            tier = majority_tier(others)
+            if own.tier and tier:
+                agree.append(own.tier == tier)
             ratings = [r.quality for r in others if r.quality is not None]
             if own.quality is not None and ratings:
                 harsher.append(own.quality - mean(ratings))

@@ -25,7 +25,7 @@ class Pulled:
         taken_back: By response, the version in the store that says that its annotator took it back.
     """
 
-    overlap: int | None
+    overlap: int
     taken_back: dict[str, str]
     reviews: list[dict[str, Any]] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)

@@ -16,11 +16,10 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 from annotation.review.questions import TIERS
-from annotation.review.votes import Review, submitted
+from annotation.review.votes import Review, by_sample, majority_tier, submitted
 from curation.grading import grade
 from curation.resolution import REVIEW, resolve_tiers, sql_standing
 from warehouse.ids import content_id, sql_content_id
@@ -30,7 +29,7 @@ from warehouse.schema import TABLE_BY_NAME
 from warehouse.transactions import Rollback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
 
@@ -52,21 +51,25 @@ def decide(store: Store, rule: Rule, *, dry_run: bool = False) -> dict[str, Any]
     run = Run("decide reviews", {"rule": rule})
     with store.write(run) as connection:
         reviews = submitted(connection)
-        by_sample = {sample: list(group) for sample, group in groupby(reviews, key=lambda r: r.sample_id)}
-        complete = {sample: of for sample, of in by_sample.items() if len(of) >= of[0].overlap}
-        written = _write_rationales(connection, run, reviews)
+        samples = by_sample(reviews)
+        complete = {sample: of for sample, of in samples.items() if len(of) >= of[0].overlap}
+        rationales = {r.review_id: _rationale(r, run) for r in reviews if r.vote == "correct"}
+        usable = {review_id: row for review_id, row in rationales.items() if row}
+        written = insert_rows(connection, "rationales", list(usable.values()))
         sound = _sound(complete.values(), rule)
-        outcomes = [_outcome(of, sound[sample], rule) for sample, of in complete.items() if sample in sound]
+        outcomes = [
+            _outcome(of, sound[sample], rule, usable) for sample, of in complete.items() if sample in sound
+        ]
         changed = _write_outcomes(connection, run, outcomes)
         counts = Counter(row["outcome"] for row in outcomes)
         run.summary = {
             "rule": rule,
             "samples": {name: counts[name] for name in ("accepted", "corrected", "rejected", "disputed")},
-            "waiting_for_more_answers": len(by_sample) - len(complete),
+            "waiting_for_more_answers": len(samples) - len(complete),
             "nobody_could_tell": len(complete) - len(outcomes),
             "changed": changed,
             "rationales_new": written,
-            "corrections_unusable": sum(r.vote == "correct" and _rationale(r) is None for r in reviews),
+            "corrections_unusable": len(rationales) - len(usable),
             **_write_judgments(connection, run, reviews),
         }
         if dry_run:
@@ -98,19 +101,17 @@ def _sound(samples: Iterable[Sequence[Review]], rule: Rule) -> dict[str, float]:
     return {str(sample): float(p) for sample, p in accepted.items()}
 
 
-def _outcome(reviews: Sequence[Review], sound: float, rule: Rule) -> dict[str, Any]:
-    tiers = Counter(review.tier for review in reviews if review.tier is not None).most_common(2)
-    tier = tiers[0][0] if tiers and (len(tiers) == 1 or tiers[0][1] > tiers[1][1]) else None
-    corrections = [review for review in reviews if review.vote == "correct" and _rationale(review)]
+def _outcome(
+    reviews: Sequence[Review], sound: float, rule: Rule, rationales: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    tier = majority_tier(reviews)
+    corrections = [review for review in reviews if review.review_id in rationales]
     # The one whose tier most gave, then the newest.
     best = max(corrections, key=lambda r: (r.tier == tier, r.answered_at, r.annotator), default=None)
-    written = _rationale(best) if best else None
     accepted, rejected = (sound > 1 / 2, sound < 1 / 2)
     if rule == "dawid-skene":
         accepted, rejected = sound >= _SURE, sound <= 1 - _SURE
-    outcome = (
-        "accepted" if accepted else "disputed" if not rejected else "corrected" if written else "rejected"
-    )
+    outcome = "accepted" if accepted else "disputed" if not rejected else "corrected" if best else "rejected"
     ratings = [review.quality for review in reviews if review.quality is not None]
     return {
         "sample_id": reviews[0].sample_id,
@@ -122,11 +123,13 @@ def _outcome(reviews: Sequence[Review], sound: float, rule: Rule) -> dict[str, A
         "quality": sum(ratings) / len(ratings) if ratings else None,
         "p_accepted": round(sound, 6),
         "rule": rule,
-        "rationale_id": written["rationale_id"] if written and outcome == "corrected" else None,
+        "rationale_id": rationales[best.review_id]["rationale_id"]
+        if best and outcome == "corrected"
+        else None,
     }
 
 
-def _rationale(review: Review) -> dict[str, Any] | None:
+def _rationale(review: Review, run: Run) -> dict[str, Any] | None:
     """The row of a correction; None where it says nothing, or another tier than its annotator chose."""
     assert review.tier is not None
     text = _without_verdict(review.correction or "", review.tier)
@@ -144,6 +147,7 @@ def _rationale(review: Review) -> dict[str, Any] | None:
         "written_at": review.answered_at,
         "corrects_sample_id": review.sample_id,
         "review_id": review.review_id,
+        "run_id": str(run.run_id),
     }
 
 
@@ -153,13 +157,6 @@ def _without_verdict(text: str, tier: int) -> str:
     verdict = rf"\W*(?:(?:tier|verdict)\W*)?{name}(?:\W+{name})?"
     text = re.sub(rf"\A{verdict}(?:[.:)*_–—-]+\s+|\W*(?:\n|\Z))", "", text.strip(), flags=re.IGNORECASE)
     return re.sub(rf"(?:\A|\n){verdict}\W*\Z", "", text, flags=re.IGNORECASE).strip()
-
-
-def _write_rationales(connection: duckdb.DuckDBPyConnection, run: Run, reviews: Iterable[Review]) -> int:
-    written = [_rationale(review) for review in reviews if review.vote == "correct"]
-    return insert_rows(
-        connection, "rationales", [{**row, "run_id": str(run.run_id)} for row in written if row]
-    )
 
 
 def _write_outcomes(

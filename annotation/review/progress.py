@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from annotation.client import signed_in
-from annotation.review.pull import review_datasets
+from annotation.review.datasets import review_datasets
 from annotation.review.server import ReviewServer
 from warehouse.ledger import utc_now
 

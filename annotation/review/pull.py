@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from annotation.client import signed_in
 from annotation.review.answers import Pulled
+from annotation.review.datasets import review_datasets
 from annotation.review.questions import settings
 from annotation.review.server import ReviewServer
-from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_rows
@@ -67,30 +67,10 @@ def pull(store: Store, name: str | None, report: Callable[[int], None]) -> dict[
     }
 
 
-def review_datasets(store: Store, name: str | None) -> list[tuple[str, str, str | None]]:
-    """Id, name and state at the last pull of the review datasets: that of `name`, or all.
-
-    Raises:
-        TierwiseError: There is none.
-    """
-    with store.read() as connection:
-        rows = connection.execute(
-            "SELECT CAST(dataset_id AS VARCHAR), name, pulled_state FROM review_datasets ORDER BY created_at"
-        ).fetchall()
-    if not rows:
-        raise TierwiseError("nothing was pushed for review from this store; `python -m annotation push` does")
-    chosen = [row for row in rows if name in (None, row[1])]
-    if not chosen:
-        known = ", ".join(sorted({row[1] for row in rows}))
-        raise TierwiseError(f"no review dataset {name}; there are {known}")
-    return chosen
-
-
-def _state(server: ReviewServer, dataset_id: str) -> str:
+def _state(server: ReviewServer, described: dict[str, Any]) -> str:
     """Changes whenever an answer is made, changed or taken away: the server touches a date, or a count differs."""
-    found = server.dataset(dataset_id) or {}
-    users = server.progress(dataset_id)["users"]
-    return json.dumps([found.get("last_activity_at"), found.get("distribution"), users], sort_keys=True)
+    users = server.answers_by_user(described["id"])
+    return json.dumps([described["last_activity_at"], described["distribution"], users], sort_keys=True)
 
 
 def _read_whole(
@@ -103,15 +83,18 @@ def _read_whole(
     report: Callable[[int], None],
 ) -> tuple[Pulled, str] | str:
     """What a dataset holds and the state it was in, or why there is nothing to write."""
-    if server.dataset(dataset_id) is None:
-        return f"gone from the server; the {_count(store, dataset_id):,} answers that were pulled are kept"
-    now = _state(server, dataset_id)
-    if now == state:
-        return "nothing new"
+    described = server.dataset(dataset_id)
     for _ in range(_READINGS):
-        pulled = _read(store, server, dataset_id, dataset, users, report)
-        before, now = now, _state(server, dataset_id)
-        if now == before:
+        if described is None:
+            return (
+                f"gone from the server; the {_count(store, dataset_id):,} answers that were pulled are kept"
+            )
+        before = _state(server, described)
+        if before == state:
+            return "nothing new"
+        pulled = _read(store, server, described, dataset, users, report)
+        described = server.dataset(dataset_id)
+        if described and _state(server, described) == before:
             break
     # What was answered while it was read may have been missed: the next pull reads again.
     return pulled, before
@@ -153,18 +136,17 @@ def _count(store: Store, dataset_id: str) -> int:
 def _read(
     store: Store,
     server: ReviewServer,
-    dataset_id: str,
+    described: dict[str, Any],
     dataset: str,
     users: dict[str, str],
     report: Callable[[int], None],
 ) -> Pulled:
+    dataset_id = described["id"]
     answered = [r for r in server.records(dataset_id, ["responses"], report) if r["responses"]]
     samples = _samples(store, [record["external_id"] for record in answered])
-    described = server.dataset(dataset_id) or {}
-    overlap = described.get("distribution", {}).get("min_submitted")
     known = _known(store, dataset_id)
     taken_back = {k["response_id"]: k["review_id"] for k in known if k["status"] == "deleted"}
-    pulled, seen = Pulled(overlap, taken_back), set()
+    pulled, seen = Pulled(described["distribution"]["min_submitted"], taken_back), set()
     for record in answered:
         sample = samples.get(record["external_id"])
         for response in record["responses"]:
@@ -268,7 +250,7 @@ def _write(
         counts["rejects"] = insert_rows(connection, "rejects", rejects)
         connection.execute(
             "UPDATE review_datasets SET pulled_state = $state, pulled_at = $now::TIMESTAMP, "
-            "overlap = coalesce($overlap, overlap) WHERE dataset_id = $id::UUID",
+            "overlap = $overlap WHERE dataset_id = $id::UUID",
             {"state": state, "now": now, "id": dataset_id, "overlap": pulled.overlap},
         )
         # An answer may quote an item that was taken down since it was written.

@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from annotation.client import signed_in
+from annotation.client import signed_in, workspace
 from annotation.review.questions import CARD, REASONING, guidelines, settings
 from annotation.review.records import CONTENT, review_records
-from annotation.review.server import OnServer, ReviewServer
+from annotation.review.server import ReviewServer
 from curation.grades import grade_samples
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
@@ -40,6 +40,21 @@ class Target:
     name: str = "review"
     overlap: int | None = None
     blind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnServer:
+    """What a record on the server is.
+
+    Attributes:
+        record_id: Argilla's id.
+        content: Hash of what it shows.
+        answered: Whether anybody has answered, be it by a draft.
+    """
+
+    record_id: str
+    content: str | None
+    answered: bool
 
 
 def push(
@@ -75,7 +90,7 @@ def push(
             for record in records
             if (known := there.get(record.external_id)) and known.content != record.content_hash
         ]
-        answered = _send(server, dataset_id, changed, fresh, there, report)
+        answered = _send(server, dataset_id, [*changed, *fresh], there, report)
         run.summary = {
             "dataset": target.name,
             "url": f"{server.url}/dataset/{dataset_id}/annotation-mode",
@@ -94,31 +109,26 @@ def push(
 def _send(
     server: ReviewServer,
     dataset_id: str,
-    changed: Sequence[ReviewRecord],
-    fresh: Sequence[ReviewRecord],
+    records: Sequence[ReviewRecord],
     there: dict[str, OnServer],
     report: Callable[[int, int], None],
 ) -> set[str]:
     """Send records; return the samples of those that are left as they are, because somebody has answered."""
     questions = {name: question["id"] for name, question in server.questions(dataset_id).items()}
     answered: set[str] = set()
-    done, total = 0, len(changed) + len(fresh)
-    report(done, total)
-    for records in (changed, fresh):
-        for start in range(0, len(records), _BATCH):
-            items = []
-            for record in records[start : start + _BATCH]:
-                item = _item(record, questions)
-                before = there.get(record.external_id)
-                if before and not _make_ready(server, item, before):
-                    answered.add(record.sample_id)
-                else:
-                    items.append(item)
-            if items:
-                server.call("PUT", f"datasets/{dataset_id}/records/bulk", json={"items": items})
-            failpoint("push")
-            done += len(records[start : start + _BATCH])
-            report(done, total)
+    report(0, len(records))
+    for start in range(0, len(records), _BATCH):
+        items = []
+        for record in records[start : start + _BATCH]:
+            item = _item(record, questions)
+            before = there.get(record.external_id)
+            if before and not _make_ready(server, item, before):
+                answered.add(record.sample_id)
+            else:
+                items.append(item)
+        server.upsert(dataset_id, items)
+        failpoint("push")
+        report(min(start + _BATCH, len(records)), len(records))
     return answered
 
 
@@ -132,8 +142,7 @@ def _make_ready(server: ReviewServer, item: dict[str, Any], before: OnServer) ->
         return False
     kept = {suggestion["question_id"] for suggestion in item["suggestions"]}
     stale = [own["id"] for own in found["suggestions"] if own["question_id"] not in kept]
-    if stale:
-        server.call("DELETE", f"records/{before.record_id}/suggestions", params={"ids": ",".join(stale)})
+    server.drop_suggestions(before.record_id, stale)
     return True
 
 
@@ -142,8 +151,8 @@ def _dataset(store: Store, server: ReviewServer, target: Target) -> tuple[str, i
     import argilla as rg
 
     with server.sdk() as client:
-        workspace = server.workspace()
-        found = client.datasets(target.name, workspace=workspace)
+        place = workspace(client)
+        found = client.datasets(target.name, workspace=place)
         if found is not None and (server.dataset(str(found.id)) or {}).get("status") == "draft":
             # A push was killed between making the dataset and publishing it; nothing is in it.
             found.delete()
@@ -151,7 +160,7 @@ def _dataset(store: Store, server: ReviewServer, target: Target) -> tuple[str, i
         if found is None:
             overlap = target.overlap or 1
             made = rg.Dataset(
-                name=target.name, workspace=workspace, settings=settings(client, overlap), client=client
+                name=target.name, workspace=place, settings=settings(client, overlap), client=client
             )
             return str(made.create().id), overlap
     dataset_id = str(found.id)
@@ -209,8 +218,7 @@ def _empty_taken_down(store: Store, server: ReviewServer) -> int:
             if record["external_id"] in samples and record["metadata"].get(CONTENT) != _TAKEN_DOWN
         ]
         for record in showing:
-            if ids := ",".join(suggestion["id"] for suggestion in record["suggestions"]):
-                server.call("DELETE", f"records/{record['id']}/suggestions", params={"ids": ids})
+            server.drop_suggestions(record["id"], [own["id"] for own in record["suggestions"]])
         items = [
             {
                 "external_id": record["external_id"],
@@ -220,11 +228,7 @@ def _empty_taken_down(store: Store, server: ReviewServer) -> int:
             for record in showing
         ]
         for start in range(0, len(items), _BATCH):
-            server.call(
-                "PUT",
-                f"datasets/{dataset_id}/records/bulk",
-                json={"items": items[start : start + _BATCH]},
-            )
+            server.upsert(dataset_id, items[start : start + _BATCH])
         emptied += len(items)
     return emptied
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from annotation.serving import WORKSPACE
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -82,12 +80,6 @@ class ReviewServer:
             said = " ".join(str(error).split())[:300] or type(error).__name__
             raise TierwiseError(f"Argilla at {self.url}: {said}") from None
 
-    def workspace(self) -> argilla.Workspace:
-        """Workspace of the reviews; made where it is missing."""
-        import argilla as rg
-
-        return self.client.workspaces(WORKSPACE) or rg.Workspace(name=WORKSPACE, client=self.client).create()
-
     def users(self) -> dict[str, str]:
         """Names of the users by id."""
         return {
@@ -104,9 +96,8 @@ class ReviewServer:
         found = self.call("GET", f"datasets/{dataset_id}/questions") or {"items": []}
         return {question["name"]: question for question in found["items"]}
 
-    def progress(self, dataset_id: str) -> dict[str, Any]:
-        """Records in all, completed and pending, and under ``users`` the statuses of each user's answers."""
-        counts: dict[str, Any] = self.call("GET", f"datasets/{dataset_id}/progress") or {}
+    def answers_by_user(self, dataset_id: str) -> dict[str, dict[str, int]]:
+        """How many answers of each status every user has given."""
         users = self.call("GET", f"datasets/{dataset_id}/users/progress") or {"users": []}
         by_user: dict[str, dict[str, int]] = {}
         for user in users["users"]:
@@ -114,7 +105,7 @@ class ReviewServer:
             for by_status in (user["completed"], user["pending"]):
                 for status, count in by_status.items():
                     statuses[status] = statuses.get(status, 0) + count
-        return {**counts, "users": by_user}
+        return by_user
 
     def records(
         self, dataset_id: str, include: Sequence[str], report: Callable[[int], None] = lambda _n: None
@@ -141,20 +132,15 @@ class ReviewServer:
                 return
             offset += PAGE - _SHARED
 
+    def upsert(self, dataset_id: str, items: Sequence[dict[str, Any]]) -> None:
+        """Add or update records, at most `PAGE` of them, by their external ids."""
+        if items:
+            self.call("PUT", f"datasets/{dataset_id}/records/bulk", json={"items": items})
 
-@dataclass(frozen=True, slots=True)
-class OnServer:
-    """What a record on the server is, as far as a push minds.
-
-    Attributes:
-        record_id: Argilla's id.
-        content: Hash of what it shows.
-        answered: Whether anybody has answered, be it by a draft.
-    """
-
-    record_id: str
-    content: str | None
-    answered: bool
+    def drop_suggestions(self, record_id: str, suggestions: Sequence[str]) -> None:
+        """Delete suggestions of a record, by id."""
+        if suggestions:
+            self.call("DELETE", f"records/{record_id}/suggestions", params={"ids": ",".join(suggestions)})
 
 
 def _said(answer: Any) -> str:

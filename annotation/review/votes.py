@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     import duckdb
@@ -65,6 +67,20 @@ class Review:
             and (self.quality is None or self.quality >= SOUND_QUALITY)
         )
         return "accept" if sound else "reject"
+
+
+def by_sample(reviews: Iterable[Review]) -> dict[str, list[Review]]:
+    """The reviews of each sample."""
+    found: dict[str, list[Review]] = {}
+    for review in reviews:
+        found.setdefault(review.sample_id, []).append(review)
+    return found
+
+
+def majority_tier(reviews: Iterable[Review]) -> int | None:
+    """Tier that most give; None at a tie, or where none can tell."""
+    tiers = Counter(review.tier for review in reviews if review.tier is not None).most_common(2)
+    return tiers[0][0] if tiers and (len(tiers) == 1 or tiers[0][1] > tiers[1][1]) else None
 
 
 def submitted(connection: duckdb.DuckDBPyConnection, dataset: str | None = None) -> list[Review]:

@@ -18,7 +18,7 @@ from curation.splits.draw import draw_needs
 from curation.splits.leaks import NEAR_COPY, NEED, refuse_shared_needs, settle_near_copies
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
-from warehouse.parts import insert_new
+from warehouse.parts import insert_rows
 from warehouse.transactions import Rollback
 
 if TYPE_CHECKING:
@@ -178,19 +178,14 @@ def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, configurati
     """
     if configuration is None:
         template = load_template(DEFAULT_TEMPLATE)
-        insert_new(
-            connection,
-            "prompts",
-            "SELECT $prompt_id::UUID AS prompt_id, $name AS name, $format AS format, $text AS text, "
-            "$run::UUID AS run_id",
-            {
-                "prompt_id": template.prompt_id,
-                "name": template.name,
-                "format": template.format,
-                "text": template.text,
-                "run": run.run_id,
-            },
-        )
+        row = {
+            "prompt_id": str(template.prompt_id),
+            "name": template.name,
+            "format": template.format,
+            "text": template.text,
+            "run_id": str(run.run_id),
+        }
+        insert_rows(connection, "prompts", [row])
     else:
         name, text = connection.execute(
             "SELECT name, text FROM prompts SEMI JOIN "
@@ -207,17 +202,11 @@ def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, configurati
         "ON r.pair_id = p.pair_id AND r.item_version_id = p.item_version_id",
         {"prompt": prompt_id},
     ).fetchall()
-    if not missing:
-        return prompt_id
-    import pyarrow as pa
-
     rendered = []
     for pair_id, version, query, title, description, brand, price in missing:
         messages = template.render(query, title, description=description, brand=brand, price=price)
         rendered.append(rendered_prompt_row(messages, pair_id, version, template.prompt_id, str(run.run_id)))
-    connection.register("rendered", pa.Table.from_pylist(rendered))
-    insert_new(connection, "rendered_prompts", "SELECT * FROM rendered")
-    connection.unregister("rendered")
+    insert_rows(connection, "rendered_prompts", rendered)
     return prompt_id
 
 

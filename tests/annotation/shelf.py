@@ -51,6 +51,13 @@ class Judged:
         return content_id("sample", str(self.pair_id), index)
 
 
+TEXT = "3\nThe 🙂 pan holds 5<6 inch; 铁锅 is red.\nIt is a wok, so tier 2."
+PAN = Judged("red pan", "Wok 🙂 <b>", 3, ("4\nIt is a pan.", TEXT, "4\nIt is a pan.", "no tier at all"))
+SOCK = Judged("wool sock", "Sock", 4, ("4\nA sock of wool.", "1\nA hat."), kind="negation")
+PAIRS = (PAN, SOCK)
+"""Two pairs with what can go wrong in texts: an emoji, markup, another script, a contradiction."""
+
+
 def fill(store: Store, pairs: Sequence[Judged], form: str = "answer-first") -> None:
     """Make `store` with `pairs`, as ingest and sampling would leave it."""
     initialise(store)
