@@ -9,6 +9,7 @@ import click
 
 from annotation.__main__ import main as annotation
 from curation.__main__ import main as curation
+from eval.__main__ import main as evaluate
 from warehouse.__main__ import main as warehouse
 from warehouse.dictionary import data_dictionary
 from warehouse.store import Store
@@ -19,7 +20,12 @@ FOLDER = Path(__file__).resolve().parent
 def command_reference() -> str:
     """Markdown: the ``--help`` of every command."""
     sections = ["# Commands\n\nGenerated from `--help` by `make docs`."]
-    for package, group in (("warehouse", warehouse), ("curation", curation), ("annotation", annotation)):
+    for package, group in (
+        ("warehouse", warehouse),
+        ("curation", curation),
+        ("annotation", annotation),
+        ("eval", evaluate),
+    ):
         name = f"python -m {package}"
         sections.append(f"## {name}")
         sections += _sections(group, group.make_context(name, [], resilient_parsing=True))

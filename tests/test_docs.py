@@ -11,10 +11,11 @@ import pytest
 from annotation.__main__ import main as annotation
 from curation.__main__ import main as curation
 from docs.generate import command_reference, dictionary
+from eval.__main__ import main as evaluate
 from warehouse.__main__ import main as warehouse
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = {"warehouse": warehouse, "curation": curation, "annotation": annotation}
+GROUPS = {"warehouse": warehouse, "curation": curation, "annotation": annotation, "eval": evaluate}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 def test_every_command_in_the_readme_exists() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"python -m (warehouse|curation|annotation) ([a-z]+)(?: ([a-z]+))?", readme)
+    named = re.findall(r"python -m (warehouse|curation|annotation|eval) ([a-z]+)(?: ([a-z]+))?", readme)
     assert named
     for package, verb, second in named:
         group: click.Group = GROUPS[package]

@@ -44,7 +44,7 @@ class Group(click.Group):
         except TierwiseError as error:
             raise click.ClickException(" ".join(str(error).splitlines())) from error
         except ModuleNotFoundError as error:
-            if not error.name or error.name.split(".")[0] in ("warehouse", "curation", "annotation"):
+            if not error.name or error.name.split(".")[0] in ("warehouse", "curation", "annotation", "eval"):
                 raise
             extra = (
                 "annotation" if error.name in ("argilla", "crowdkit", "psutil", "requests") else "training"

@@ -99,6 +99,41 @@ _KINDS: dict[str, _Kind] = {
         "concat(band, ': ', c, ' of ', n, ' correct')",
         (("configuration", ("configuration_id",)), ("pair", ("pair_id",))),
     ),
+    "evaluation": _Kind(
+        "evaluations",
+        ("evaluation_id",),
+        "concat(metric, ' ', coalesce(CAST(round(value, 4) AS VARCHAR), 'undefined'), ' on ', split, ', ', slice, "
+        "CASE WHEN slice <> 'all' THEN concat(' ', slice_value) END)",
+        (
+            ("predictor", ("predictor_id",)),
+            ("predictor", ("versus_id",)),
+            ("partition", ("partition_id",)),
+            ("split", ("split",)),
+        ),
+    ),
+    "partition": _Kind(
+        "partitions",
+        ("partition_id",),
+        "concat(kind, ', ', objective, ', thetas ', thetas, ', fitted on ', fit_split, ', judged on ', judge_split)",
+        (("predictor", ("predictor_id",)), ("split", ("fit_split",)), ("split", ("judge_split",))),
+    ),
+    "prediction": _Kind(
+        "predictions",
+        ("prediction_id",),
+        "coalesce(concat('p(1..4) ', list_transform(tier_probs, lambda p: round(p, 3))), reason)",
+        (
+            ("predictor", ("predictor_id",)),
+            ("sample", ("sample_id",)),
+            ("judgment", ("judgment_id",)),
+            ("pair", ("pair_id",)),
+        ),
+    ),
+    "predictor": _Kind(
+        "predictors",
+        ("predictor_id",),
+        "concat(kind, ' ', name, ', ', parameters)",
+        (("predictor", ("calibrates_id",)), ("configuration", ("configuration_id",))),
+    ),
     "label score": _Kind(
         "label_scores",
         ("label_score_id",),

@@ -44,9 +44,15 @@ def _to_version_3(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"ALTER TABLE {name} ALTER COLUMN chosen_sample_id DROP NOT NULL")
 
 
+def _to_version_4(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in ("predictors", "predictions", "partitions", "evaluations"):
+        _execute_all(connection, TABLE_BY_NAME[name].ddl())
+
+
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     2: _to_version_2,
     3: _to_version_3,
+    4: _to_version_4,
 }
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 

@@ -166,6 +166,32 @@ VIEWS: tuple[View, ...] = (
         ),
     ),
     View(
+        "current_predictions",
+        "The newest prediction of each predictor for a pair and item text, beside the pair's gold tier.",
+        "SELECT c.prediction_id, c.predictor_id, n.name AS predictor, c.pair_id, q.text AS query, q.kind, v.title, "
+        "p.tier AS gold_tier, list_position(c.tier_probs, list_max(c.tier_probs)) AS most_probable_tier, "
+        "c.tier_probs, c.digit_logprobs, c.sample_id, c.item_version_id, c.judgment_id, c.prompt_tokens, "
+        "c.completion_tokens, c.seconds, c.reason, c.run_id "
+        "FROM (SELECT s.* FROM predictions s JOIN runs USING (run_id) QUALIFY row_number() OVER (PARTITION BY "
+        "s.predictor_id, s.pair_id, s.item_version_id ORDER BY started_at DESC, s.prediction_id) = 1) c "
+        "JOIN predictors n USING (predictor_id) JOIN pairs p ON p.pair_id = c.pair_id "
+        "JOIN queries q ON q.query_id = p.query_id JOIN item_versions v ON v.item_version_id = c.item_version_id",
+        (
+            *_of("predictions", "prediction_id", "predictor_id"),
+            ("predictor", "Name of the predictor."),
+            *_of("predictions", "pair_id"),
+            ("query", "Query text."),
+            *_of("queries", "kind"),
+            *_of("item_versions", "title"),
+            ("gold_tier", "Gold tier of the pair now."),
+            ("most_probable_tier", "Tier of the highest probability, the lower one at a tie."),
+            *_of(
+                "predictions", "tier_probs", "digit_logprobs", "sample_id", "item_version_id", "judgment_id"
+            ),
+            *_of("predictions", "prompt_tokens", "completion_tokens", "seconds", "reason", "run_id"),
+        ),
+    ),
+    View(
         "newest_configuration",
         "One row: the configuration of the newest finished sampling run. What `band` means where no "
         "configuration is named.",

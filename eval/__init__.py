@@ -1,0 +1,1 @@
+"""Judging and deploying: predictions, metrics, calibration, the partition that a search team deploys, a report."""

@@ -1,0 +1,157 @@
+"""What a predictor says of the pairs of a split, beside their gold tiers: all that metrics and partitions read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curation.splits.inspect import require_split
+from eval.predictors import Predictor, find_predictor
+from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+ATTRIBUTES = ("kind", "band", "source", "locale", "disagreement", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A property of pairs: `names` of its values, and for each pair the index of its value, [N]."""
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """N pairs of a split, by id, with Q queries.
+
+    Attributes:
+        predictor: Whose probabilities.
+        split: Of which split.
+        role: The split's role.
+        pair_ids: Ids as text.
+        tier_probs: Probabilities of tiers 1 to 4, [N, 4]; rows sum to 1 within rounding.
+        gold: Gold tiers that the split froze, 1 to 4, [N].
+        query: Index of each pair's query, 0 to Q − 1, [N]. Queries are the independent units.
+        weight: Traffic weights, [N].
+        attributes: By name, see `ATTRIBUTES`.
+        undecided: Pairs of the split for which the predictor found no tier, by reason; not among the N.
+        gold_changed: Pairs whose gold tier in the store is no longer the frozen one.
+    """
+
+    predictor: Predictor
+    split: str
+    role: str
+    pair_ids: pa.Array
+    tier_probs: NDArray[np.float64]
+    gold: NDArray[np.int64]
+    query: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    attributes: dict[str, Attribute]
+    undecided: dict[str, int]
+    gold_changed: int
+
+    @property
+    def queries(self) -> int:
+        """Q."""
+        return int(self.query.max()) + 1 if len(self.query) else 0
+
+    @property
+    def weighted(self) -> bool:
+        """Whether pairs differ in traffic."""
+        return bool((self.weight != self.weight[0]).any()) if len(self.weight) else False
+
+
+def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: str) -> Evidence:
+    """What `predictor` (name or id) says of every pair of `split`.
+
+    A prediction counts where it is of the item text that the split froze.
+
+    Raises:
+        TierwiseError: No such split or predictor, or pairs of the split that it has not predicted.
+    """
+    require_split(connection, split)
+    found = find_predictor(connection, predictor, split)
+    table: Any = connection.execute(
+        _EVIDENCE, {"predictor": found.predictor_id, "split": split}
+    ).to_arrow_table()
+    missing = int(np.count_nonzero(~_array(table, "predicted").astype(bool)))
+    if missing:
+        raise TierwiseError(
+            f"{found.name} has not predicted {missing:,} of the {len(table):,} pairs of {split}; "
+            f"run `python -m eval predict --split {split}` for it again, it does what is missing"
+        )
+    decided = table.filter(table.column("p1").is_valid())
+    if not len(decided):
+        raise TierwiseError(f"{found.name} found no tier for any pair of {split}; nothing to measure")
+    reasons = [r for r in table.column("reason").to_pylist() if r is not None]
+    role = connection.execute("SELECT role FROM splits WHERE split = ?", [split]).fetchall()[0][0]
+    return Evidence(
+        predictor=found,
+        split=split,
+        role=role,
+        pair_ids=decided.column("pair_id").combine_chunks(),
+        tier_probs=np.stack([_array(decided, f"p{t}").astype(np.float64) for t in (1, 2, 3, 4)], axis=1),
+        gold=_array(decided, "tier").astype(np.int64),
+        query=_coded(decided, "query_id").codes,
+        weight=_array(decided, "weight").astype(np.float64),
+        attributes={name: _coded(decided, name) for name in ATTRIBUTES},
+        undecided={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        gold_changed=int(_array(decided, "gold_changed").sum()),
+    )
+
+
+def require_same_pairs(ours: Evidence, theirs: Evidence) -> None:
+    """Check that two predictors are held against the same pairs.
+
+    Raises:
+        TierwiseError: They are not; the message says how many only one has.
+    """
+    if ours.pair_ids.equals(theirs.pair_ids):
+        return
+    a, b = set(ours.pair_ids.to_pylist()), set(theirs.pair_ids.to_pylist())
+    raise TierwiseError(
+        f"{ours.predictor.name} and {theirs.predictor.name} decided different pairs "
+        f"({len(a - b):,} only the first, {len(b - a):,} only the second); compare on a split where both decide all"
+    )
+
+
+def _array(table: pa.Table, column: str) -> NDArray[Any]:
+    values: NDArray[Any] = table.column(column).to_numpy()
+    return values
+
+
+def _coded(table: pa.Table, column: str) -> Attribute:
+    encoded = table.column(column).combine_chunks().dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=lambda i: names[i])
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    return Attribute(tuple(names[i] for i in order), rank[encoded.indices.to_numpy()])
+
+
+# Ids as text: Arrow has no UUID that numpy could read.
+_EVIDENCE = """
+    SELECT CAST(m.pair_id AS VARCHAR) AS pair_id, CAST(m.query_id AS VARCHAR) AS query_id, m.tier, m.weight,
+        c.pair_id IS NOT NULL AS predicted, c.reason,
+        c.tier_probs[1] AS p1, c.tier_probs[2] AS p2, c.tier_probs[3] AS p3, c.tier_probs[4] AS p4,
+        p.tier IS DISTINCT FROM m.tier AS gold_changed,
+        m.kind, coalesce(m.band, 'not sampled') AS band, p.source, q.locale,
+        CASE WHEN m.confidence IS NULL THEN 'unknown' WHEN m.confidence < 1 THEN 'raters disagree'
+            ELSE 'raters agree' END AS disagreement,
+        coalesce(strftime(j.judged_at, '%Y-%m'), 'unknown') AS month
+    FROM split_members m JOIN pairs p ON p.pair_id = m.pair_id JOIN queries q ON q.query_id = m.query_id
+    JOIN judgments j ON j.judgment_id = m.judgment_id
+    LEFT JOIN (
+        SELECT s.pair_id, s.item_version_id, s.tier_probs, s.reason FROM predictions s JOIN runs USING (run_id)
+        WHERE s.predictor_id = $predictor::UUID QUALIFY row_number() OVER (
+            PARTITION BY s.pair_id, s.item_version_id ORDER BY started_at DESC, s.prediction_id) = 1
+    ) c ON c.pair_id = m.pair_id AND c.item_version_id = m.item_version_id
+    WHERE m.split = $split ORDER BY m.pair_id
+"""

@@ -1,0 +1,1 @@
+"""What predictions are worth: counts, ranks, probabilities, with intervals over queries."""

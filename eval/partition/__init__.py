@@ -1,0 +1,1 @@
+"""Where to cut: CumPT and beyond, promises, exports."""

@@ -1,0 +1,1 @@
+"""Who predicts: models, baselines, files."""
