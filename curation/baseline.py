@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDS = 5
+TEACHES = -1
+"""In place of a fold: never held out."""
+
 TIERS = (1, 2, 3, 4)
 
 _WORD = re.compile(r"\w+")
@@ -43,6 +46,27 @@ def out_of_fold_tier_probs(
     Raises:
         TierwiseError: Too few queries or tiers to hold some out.
     """
+    return fold_tier_probs(texts, tiers, assign_folds(tiers, groups), report)
+
+
+def fold_tier_probs(
+    texts: Sequence[tuple[str, str, str]],
+    tiers: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> NDArray[np.float64]:
+    """As `out_of_fold_tier_probs`, with the `folds` given.
+
+    Args:
+        texts: Query, title and description of each pair.
+        tiers: Gold tier of each pair, 1 to 4.
+        folds: Fold of each pair, 0 to 4, or `TEACHES`: such a pair is learned from in every fold and not predicted;
+            its row is 0.
+        report: Called with the folds done so far and in all.
+
+    Raises:
+        TierwiseError: Some fold leaves one tier to learn from.
+    """
     import numpy as np
     from scipy import sparse
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -51,7 +75,6 @@ def out_of_fold_tier_probs(
 
     bags = [f"{query} {title}" for query, title, _ in texts]
     overlap = sparse.csr_matrix([overlap_features(*text) for text in texts])
-    folds = assign_folds(tiers, groups)
     tier_probs = np.zeros((len(texts), len(TIERS)))
     for fold in range(FOLDS):
         seen, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -122,5 +145,5 @@ def _words(text: str) -> list[str]:
 def _too_few(found: str) -> TierwiseError:
     return TierwiseError(
         f"too few judged queries for {FOLDS} folds that share none ({found}); "
-        "ingest more, or score a model's own --predictions"
+        "ingest more, or bring a model's own predictions (`suspects --predictions`, `eval predict --from`)"
     )

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from curation.backends import Failure, Request
 from curation.sampling_plan import Work, save_plan
+from curation.selection import selected_pairs, split_pairs
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
 from warehouse.ledger import Run
-from warehouse.parts import waiting_parts
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Callable
+
+    import duckdb
 
     from curation.backends import Backend, Completion
     from curation.configurations import Configuration
@@ -77,6 +78,8 @@ def sample(
     n: int,
     where: str | None = None,
     limit: int | None = None,
+    split: str | None = None,
+    kind: str = "sample",
     seed: int = 0,
     retry_failed: bool = False,
     dry_run: bool = False,
@@ -91,6 +94,8 @@ def sample(
         n: Samples wanted for each pair.
         where: SQL condition over ``pair_overview``.
         limit: At most so many pairs, the same ones each time.
+        split: In place of both: the pairs of this split, with the item texts that it froze.
+        kind: Of the run in the ledger. What commands take for the newest configuration is that of a ``sample``.
         seed: Moves every random stream.
         retry_failed: Try again what failed before.
         dry_run: Only count what is missing.
@@ -104,18 +109,25 @@ def sample(
         "n": n,
         "where": where,
         "limit": limit,
+        "split": split,
         "seed": seed,
         "model": configuration.model.name,
         "prompt": configuration.template.name,
         **asdict(configuration.decoding),
     }
-    run = Run("sample", parameters, model_id=configuration.model_id, configuration_id=configuration_id)
+    run = Run(kind, parameters, model_id=configuration.model_id, configuration_id=configuration_id)
     with (
         store.exclusive(f"sample-{configuration_id}", "sampling this configuration"),
         tempfile.TemporaryDirectory(prefix="tierwise-plan-") as directory,
     ):
         plan = Path(directory) / "plan.parquet"
-        pairs = _saved_plan(store, plan, configuration_id, where, limit)
+
+        def plan_work(connection: duckdb.DuckDBPyConnection) -> int:
+            pairs = _select(connection, where, limit) if split is None else split_pairs(connection, split)
+            save_plan(connection, store.runs, plan, configuration_id)
+            return pairs
+
+        pairs = store.read_with_parts(plan_work)
         work = Work(plan, configuration_id, configuration.template, n, seed, retry_failed)
         progress = Progress(wanted=sum(len(task.indices) for task in work.tasks()))
         found = {"configuration": str(configuration_id), "pairs": pairs, "already_there": work.there}
@@ -130,29 +142,17 @@ def sample(
             if progress.wanted:
                 _draw(long_run, configuration, load(), work, progress, report)
             run.summary = {**found, **progress.summary()}
-    if long_run.held_by:
-        return {
-            **run.summary,
-            "waiting": f"{long_run.held_by}. Its parts are merged by the next command that writes",
-        }
-    return run.summary
+    return {**run.summary, **long_run.waiting}
 
 
-def _saved_plan(
-    store: Store, plan: Path, configuration_id: uuid.UUID, where: str | None, limit: int | None
-) -> int:
-    while True:
-        parts = waiting_parts(store.runs)
-        try:
-            with store.read(copy_if_held=True) as connection:
-                pairs = save_plan(connection, store.runs, plan, configuration_id, where, limit)
-        except TierwiseError:
-            if all(part.exists() for part in parts):
-                raise
-        # A part that was merged meanwhile may be missing in a private copy too: its samples would be drawn again.
-        else:
-            if all(part.exists() for part in parts):
-                return pairs
+def _select(connection: duckdb.DuckDBPyConnection, where: str | None, limit: int | None) -> int:
+    pairs = selected_pairs(connection, where, limit)
+    if not pairs:
+        raise TierwiseError(
+            "no pair with a tier "
+            + (f"matches {where!r}" if where else "in this store; `python -m curation ingest` first")
+        )
+    return pairs
 
 
 def _draw(

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from curation.grading import parse
 from curation.prompts import prompt_hash, rendered_prompt_row
-from curation.selection import selected_pairs
 from warehouse.ddl import sql_text
-from warehouse.errors import TierwiseError
 from warehouse.ids import content_id
-from warehouse.parts import waiting_parts
+from warehouse.parts import with_waiting
 
 if TYPE_CHECKING:
     import uuid
@@ -31,53 +29,38 @@ def save_plan(
     runs: Path,
     target: Path,
     configuration_id: uuid.UUID,
-    where: str | None,
-    limit: int | None,
-) -> int:
-    """Write the selected pairs with their texts and what exists of them to the Parquet file `target`.
+) -> None:
+    """Write the pairs of the temp table ``selected`` with their texts and what exists of them to the file `target`.
 
-    Rows in the store and rows in parts that wait count alike. Pairs without a gold tier are left out: their
-    samples could not be graded.
-
-    Returns:
-        How many pairs.
-
-    Raises:
-        TierwiseError: The condition is no SQL over ``pair_overview``, or selects nothing.
+    Rows in the store and rows in parts that wait count alike.
     """
-    pairs = selected_pairs(connection, where, limit)
-    if not pairs:
-        raise TierwiseError(
-            "no pair with a tier "
-            + (f"matches {where!r}" if where else "in this store; `python -m curation ingest` first")
-        )
-    existing = _with_parts("samples", "pair_id, configuration_id, prompt_hash, sample_index", runs)
-    failures = _with_parts("sample_failures", "pair_id, configuration_id, prompt_hash", runs)
+    keys = ("pair_id", "configuration_id", "prompt_hash")
+    existing = with_waiting(runs, "samples", (*keys, "sample_index"))
+    failures = with_waiting(runs, "sample_failures", keys)
     connection.execute(
         f"""
         COPY (
-            SELECT CAST(p.pair_id AS VARCHAR) AS pair_id, CAST(p.item_version_id AS VARCHAR) AS item_version_id,
+            SELECT CAST(c.pair_id AS VARCHAR) AS pair_id, CAST(c.item_version_id AS VARCHAR) AS item_version_id,
                 q.text AS query, v.title, v.description, v.brand,
                 json_extract_string(v.attributes, '$.price') AS price,
                 coalesce(s.existing, []) AS existing, coalesce(f.failed, []) AS failed
-            FROM pairs p SEMI JOIN selected USING (pair_id)
-            JOIN queries q USING (query_id) JOIN item_versions v ON v.item_version_id = p.item_version_id
+            FROM selected c JOIN pairs p ON p.pair_id = c.pair_id
+            JOIN queries q ON q.query_id = p.query_id JOIN item_versions v ON v.item_version_id = c.item_version_id
             LEFT JOIN (
                 SELECT pair_id,
                     list(DISTINCT {{'prompt': CAST(prompt_hash AS VARCHAR), 'index': sample_index}}) AS existing
                 FROM ({existing}) SEMI JOIN selected USING (pair_id)
                 WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
-            ) s ON s.pair_id = p.pair_id
+            ) s ON s.pair_id = c.pair_id
             LEFT JOIN (
                 SELECT pair_id, list(DISTINCT CAST(prompt_hash AS VARCHAR)) AS failed
                 FROM ({failures}) SEMI JOIN selected USING (pair_id)
                 WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
-            ) f ON f.pair_id = p.pair_id
-            ORDER BY p.pair_id
+            ) f ON f.pair_id = c.pair_id
+            ORDER BY c.pair_id
         ) TO {sql_text(target)} (FORMAT parquet)
         """
     )
-    return pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +185,3 @@ def tier_probabilities(logprobs: DigitLogprobs) -> list[float]:
 
 def _sample_id(pair_id: str, configuration_id: str, prompt: str, index: int) -> uuid.UUID:
     return content_id("sample", pair_id, configuration_id, prompt, index)
-
-
-def _with_parts(table: str, columns: str, runs: Path) -> str:
-    stored = f"SELECT {columns} FROM {table}"
-    parts = waiting_parts(runs, table)
-    if not parts:
-        return stored
-    listed = ", ".join(map(sql_text, parts))
-    cast = ", ".join(f"CAST({c} AS UUID) AS {c}" if c != "sample_index" else c for c in columns.split(", "))
-    return f"{stored} UNION ALL SELECT {cast} FROM read_parquet([{listed}])"

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 BAG_OF_WORDS = "bag-of-words"
 SAMPLES = "samples"
 
-# Four probabilities written with two decimals sum to 1 within this.
-_SUM_TOLERANCE = 0.02
+SUM_TOLERANCE = 0.02
+"""Four probabilities written with two decimals sum to 1 within this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +152,13 @@ def predict_from_file(store: Store, path: Path) -> Predicted:
         in_conflict = {
             row[0] for row in connection.execute("SELECT pair_id FROM pairs WHERE tier IS NULL").fetchall()
         }
-    reader = _PredictionsReader({pair: i for i, pair in enumerate(gold.pair_ids)}, in_conflict)
-    table = open_table(path)
-    columns = ("pair_id", *(f"p{tier}" for tier in TIERS))
-    require_columns(str(path), table.columns, columns)
-    for batch in table.batches(columns):
-        reader.read(batch)
+    reader = read_tier_probs(path, {pair: i for i, pair in enumerate(gold.pair_ids)}, in_conflict)
     if not reader.rows:
         first = (
             f"; first: line {reader.rejects[0].line}: {reader.rejects[0].detail}" if reader.rejects else ""
         )
         raise TierwiseError(f"{path}: no row for a pair with a gold tier{first}")
-    about: dict[str, Any] = {"without_gold": len(reader.without_gold)} if reader.without_gold else {}
+    about: dict[str, Any] = {"without_gold": len(reader.passed_over)} if reader.passed_over else {}
     return Predicted(
         path.name.encode(errors="replace").decode(),
         gold.only(list(reader.rows)),
@@ -174,17 +169,49 @@ def predict_from_file(store: Store, path: Path) -> Predicted:
     )
 
 
-class _PredictionsReader:
-    """Collects `rows`, probabilities by the pair's position, and `rejects`, batch by batch."""
+def read_tier_probs(
+    path: Path, position: dict[uuid.UUID, int], passed_over: set[uuid.UUID]
+) -> TierProbsReader:
+    """What the CSV, TSV, JSONL or Parquet file at `path` says: ``pair_id, p1, p2, p3, p4``.
 
-    def __init__(self, position: dict[uuid.UUID, int], in_conflict: set[uuid.UUID]) -> None:
+    Args:
+        path: The file.
+        position: Pairs that are asked for, and the number of each.
+        passed_over: Further pairs of the store; their rows are only counted.
+
+    Raises:
+        TierwiseError: A file that cannot be read or lacks columns.
+    """
+    reader = TierProbsReader(position, passed_over)
+    table = open_table(path)
+    columns = ("pair_id", *(f"p{tier}" for tier in TIERS))
+    require_columns(str(path), table.columns, columns)
+    for batch in table.batches(columns):
+        reader.read(batch)
+    return reader
+
+
+class TierProbsReader:
+    """Collects tier probabilities batch by batch.
+
+    A row is a reject where the store has no such pair, where the pair came before, or where the four are no
+    probabilities that sum to 1 within `SUM_TOLERANCE`.
+
+    Attributes:
+        rows: Probabilities that sum to 1, by the pair's position.
+        rejects: Rows that could not be used.
+        passed_over: Pairs that came and were not asked for.
+    """
+
+    def __init__(self, position: dict[uuid.UUID, int], passed_over: set[uuid.UUID]) -> None:
         self._position = position
-        self._in_conflict = in_conflict
+        self._others = passed_over
         self.rows: dict[int, list[float]] = {}
         self.rejects: list[Reject] = []
-        self.without_gold: set[uuid.UUID] = set()
+        self.passed_over: set[uuid.UUID] = set()
 
     def read(self, batch: Batch) -> None:
+        """Sort the rows of `batch` into `rows`, `passed_over` and `rejects`."""
         cells = Cells(batch.columns)
         for column in batch.columns:
             cells.required(column)
@@ -200,15 +227,16 @@ class _PredictionsReader:
     def _take(self, pair: Any, probs: list[Any]) -> tuple[str, str] | None:
         """Keep a row, or tell what is wrong with it."""
         total = math.fsum(probs)
-        if abs(total - 1) > _SUM_TOLERANCE:
+        # Rounded, as 1.02 - 1 is a little more than 0.02.
+        if round(abs(total - 1), 9) > SUM_TOLERANCE:
             return "probabilities do not sum to 1", f"they sum to {total:.4g}"
         position = self._position.get(pair)
-        if position is None and pair not in self._in_conflict:
+        if position is None and pair not in self._others:
             return "unknown pair", f"{pair} is not in this store"
-        if position in self.rows or pair in self.without_gold:
+        if position in self.rows or pair in self.passed_over:
             return "repeated pair", f"{pair} stands in an earlier row"
         if position is None:
-            self.without_gold.add(pair)
+            self.passed_over.add(pair)
         else:
             self.rows[position] = [p / total for p in probs]
         return None

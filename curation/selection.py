@@ -1,4 +1,4 @@
-"""Choosing pairs by an SQL condition over the view ``pair_overview``."""
+"""Choosing pairs by an SQL condition over the view ``pair_overview``, or those of a split."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def selected_pairs(connection: duckdb.DuckDBPyConnection, where: str | None, limit: int | None = None) -> int:
-    """Put the ids of pairs with a gold tier that meet `where` into the temporary table ``selected``.
+    """Put ids and current item versions of pairs with a gold tier that meet `where` into the temp table ``selected``.
 
     `limit` keeps the first by id. Ids are content hashes, so this is a fixed random subset.
 
@@ -26,11 +26,25 @@ def selected_pairs(connection: duckdb.DuckDBPyConnection, where: str | None, lim
     try:
         # On lines of its own, so that a trailing comment in the condition comments out nothing of ours.
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE selected AS SELECT pair_id FROM "
+            "CREATE OR REPLACE TEMP TABLE selected AS SELECT pair_id, item_version_id FROM "
             "(SELECT * FROM main.pair_overview WHERE tier IS NOT NULL) AS pair_overview "
             f"WHERE (\n{where or 'true'}\n) ORDER BY pair_id {'' if limit is None else f'LIMIT {int(limit)}'}"
         )
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise TierwiseError(f"--where {where!r}: {reason}; columns are those of pair_overview") from None
+    return int(connection.execute("SELECT count(*) FROM selected").fetchall()[0][0])
+
+
+def split_pairs(connection: duckdb.DuckDBPyConnection, split: str) -> int:
+    """Put the pairs of `split`, with the item versions that it froze, into the temp table ``selected``.
+
+    Returns:
+        How many.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE selected AS "
+        "SELECT pair_id, item_version_id FROM split_members WHERE split = ? ORDER BY pair_id",
+        [split],
+    )
     return int(connection.execute("SELECT count(*) FROM selected").fetchall()[0][0])

@@ -1,15 +1,22 @@
-"""``python -m eval``: predict, measure, calibrate, cut, report."""
+"""``python -m eval``: predict, measure, calibrate."""
 
 from __future__ import annotations
 
 import click
 
+from eval.commands.calibrate import calibrate
+from eval.commands.metrics import metrics
+from eval.commands.predict import predict
 from warehouse.console import Group
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Judge and deploy: predictions, metrics, calibration, partitions, reports."""
+    """Judge predictions: tier probabilities, metrics, calibration."""
+
+
+for command in (predict, metrics, calibrate):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

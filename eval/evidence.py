@@ -78,9 +78,8 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: 
     """
     require_split(connection, split)
     found = find_predictor(connection, predictor, split)
-    table: Any = connection.execute(
-        _EVIDENCE, {"predictor": found.predictor_id, "split": split}
-    ).to_arrow_table()
+    asked = {"predictor": found.predictor_id, "split": split}
+    table: Any = connection.sql(_EVIDENCE, params=asked).to_arrow_table()
     missing = int(np.count_nonzero(~_array(table, "predicted").astype(bool)))
     if missing:
         raise TierwiseError(

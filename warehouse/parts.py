@@ -101,6 +101,18 @@ def waiting_parts(runs: Path, table: str = "*") -> list[Path]:
     return sorted(runs.glob(f"[!.]*/part-*.{table}.parquet"))
 
 
+def with_waiting(runs: Path, table: str, columns: Sequence[str]) -> str:
+    """SELECT of `columns` of the rows of `table` in the store and, cast alike, in the parts that wait."""
+    stored = f"SELECT {', '.join(columns)} FROM {table}"
+    parts = waiting_parts(runs, table)
+    if not parts:
+        return stored
+    declared = TABLE_BY_NAME[table]
+    cast = ", ".join(f"CAST({name} AS {declared.type_of(name)}) AS {name}" for name in columns)
+    listed = ", ".join(map(sql_text, parts))
+    return f"{stored} UNION ALL SELECT {cast} FROM read_parquet([{listed}])"
+
+
 def merge_parts(connection: duckdb.DuckDBPyConnection, runs: Path) -> dict[str, int]:
     """Merge the parts and ledger rows that wait, each run in a transaction, and collect them.
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from warehouse.duckdb_file import DuckDBFile
 from warehouse.ducklake import PREFIX, DuckLake
 from warehouse.errors import TierwiseError
 from warehouse.locking import StoreHeldError, patience
-from warehouse.parts import RunDirectory, merge_parts
+from warehouse.parts import RunDirectory, merge_parts, waiting_parts
 from warehouse.transactions import Rollback, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import duckdb
 
     from warehouse.ledger import Run, Status
     from warehouse.places import Place
+
+T = TypeVar("T")
 
 
 class Store:
@@ -77,6 +79,26 @@ class Store:
             TierwiseError: No store there, not a store, from a newer version, or held by another process.
         """
         return self.place.reading(copy_if_held=copy_if_held)
+
+    def read_with_parts(self, read: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What `read` finds in the store and in the parts that wait (`warehouse.parts.with_waiting`).
+
+        Read again where parts were merged meanwhile: a private copy could lack their rows.
+
+        Raises:
+            TierwiseError: As `read`.
+        """
+        while True:
+            parts = waiting_parts(self.runs)
+            try:
+                with self.read(copy_if_held=True) as connection:
+                    found = read(connection)
+            except TierwiseError:
+                if all(part.exists() for part in parts):
+                    raise
+            else:
+                if all(part.exists() for part in parts):
+                    return found
 
     @contextmanager
     def write(self, run: Run) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -163,6 +185,13 @@ class LongRun:
             return False
         self.held_by = None
         return True
+
+    @property
+    def waiting(self) -> dict[str, str]:
+        """What a summary says of parts that another process kept from the store."""
+        if self.held_by is None:
+            return {}
+        return {"waiting": f"{self.held_by}. Its parts are merged by the next command that writes"}
 
     def end(self, status: Status) -> None:
         """Close the run and merge what it left, or leave that to the next writer."""

@@ -94,6 +94,21 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """What a model would open its answer with.
+
+    Attributes:
+        key: The request's key.
+        prompt_tokens: Length of the prompt after the chat template.
+        first: Log-probabilities of the tier digits at the first token.
+    """
+
+    key: str
+    prompt_tokens: int
+    first: DigitLogprobs
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A prompt that cannot be completed by this model; retrying it unchanged gives the same answer."""
 
@@ -112,4 +127,8 @@ class Backend(Protocol):
         Every (key, stream) is answered exactly once by a ``Completion``, or every stream of a key by one
         ``Failure``.
         """
+        ...
+
+    def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
+        """Yield batches as `generate` does, one answer a request; nothing is generated, streams are not read."""
         ...

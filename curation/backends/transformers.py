@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import jinja2
 import numpy as np
@@ -19,15 +19,18 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.utils import logging
 
-from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Failure, Request
+from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Failure, Request, Score
 from curation.backends.decoding import draw_uniforms, repeat_cache, sample_tokens
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from curation.backends import Decoding, DigitLogprobs
+
+T = TypeVar("T")
+A = TypeVar("A")
 
 BATCHES_PER_WINDOW = 16
 """How many full batches of prompts are tokenized and sorted by length at a time."""
@@ -157,23 +160,42 @@ class TransformersBackend:
             if failures:
                 yield list(failures)
             prompts.sort(key=lambda prompt: -len(prompt.ids))
-            todo = [_Row(prompt, stream) for prompt in prompts for stream in prompt.request.streams]
-            while todo:
-                batch = todo[: self.batch_size]
-                try:
-                    self._decode(batch, decoding)
-                except torch.cuda.OutOfMemoryError as error:
-                    if len(batch) == 1:
-                        raise TierwiseError(
-                            f"a prompt of {len(batch[0].prompt.ids)} tokens and {decoding.max_tokens} new ones "
-                            "do not fit the GPU even alone: lower --max-tokens or name a smaller --model."
-                        ) from error
-                    self.batch_size = len(batch) // 2
-                    todo[: len(batch)] = [_Row(row.prompt, row.stream) for row in batch]
-                else:
-                    yield [self._completion(row) for row in batch]
-                    del todo[: len(batch)]
+            drawn = [(prompt, stream) for prompt in prompts for stream in prompt.request.streams]
+            yield from self._in_batches(
+                drawn,
+                lambda batch: self._decode([_Row(*of) for of in batch], decoding),
+                lambda of: f"{len(of[0].ids)} tokens and {decoding.max_tokens} new ones",
+            )
             start = end
+
+    def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
+        """Read each prompt once, sorted by length as in `generate`; see ``Backend.score``."""
+        window = BATCHES_PER_WINDOW * self.batch_size
+        for start in range(0, len(requests), window):
+            prompts, failures = self._tokenize(requests[start : start + window], 1)
+            if failures:
+                yield list(failures)
+            prompts.sort(key=lambda prompt: -len(prompt.ids))
+            yield from self._in_batches(prompts, self._read, lambda prompt: f"{len(prompt.ids)} tokens")
+
+    def _in_batches(
+        self, todo: list[T], answer: Callable[[list[T]], list[A]], size: Callable[[T], str]
+    ) -> Iterator[list[A | Failure]]:
+        """Answer `todo` batch by batch, in smaller ones from where the GPU's memory has run out."""
+        while todo:
+            batch = todo[: self.batch_size]
+            try:
+                answers = answer(batch)
+            except torch.cuda.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise TierwiseError(
+                        f"a prompt of {size(batch[0])} does not fit the GPU even alone: "
+                        "lower --max-tokens or name a smaller --model."
+                    ) from error
+                self.batch_size = len(batch) // 2
+            else:
+                yield list(answers)
+                del todo[: len(batch)]
 
     def _tokenize(self, requests: Sequence[Request], max_tokens: int) -> tuple[list[_Prompt], list[Failure]]:
         """Apply the chat template; prompts that leave no room for ``max_tokens`` fail."""
@@ -203,10 +225,22 @@ class TransformersBackend:
         return prompts, failures
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _decode(self, rows: list[_Row], decoding: Decoding) -> None:
+    def _read(self, prompts: list[_Prompt]) -> list[Score]:
+        """Score a batch of prompts."""
+        logits, _ = self._prefill(prompts, None)
+        return [
+            Score(prompt.request.key, len(prompt.ids), first)
+            for prompt, first in zip(
+                prompts, self._digit_logprobs(logits, [self._bare] * len(prompts)), strict=True
+            )
+        ]
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
+    def _decode(self, rows: list[_Row], decoding: Decoding) -> list[Completion]:
         """Generate every row to its end; rows of one prompt are adjacent."""
         prompts = [prompt for prompt, _ in groupby(rows, key=lambda row: row.prompt)]
-        logits, mask, cache = self._prefill(prompts)
+        cache = DynamicCache(config=self.model.config)
+        logits, mask = self._prefill(prompts, cache)
         first = self._digit_logprobs(logits, [self._bare] * len(prompts))
         number = {id(prompt): index for index, prompt in enumerate(prompts)}
         for row in rows:
@@ -224,7 +258,7 @@ class TransformersBackend:
             self._record(live, tokens.tolist(), logits)
             unfinished = [index for index, row in enumerate(live) if row.finish_reason != "stop"]
             if not unfinished or step == decoding.max_tokens - 1:
-                return
+                break
             # Dropping rows copies the cache once; keeping a finished row costs every step.
             if len(live) - len(unfinished) >= max(1, len(live) // 8):
                 live = [live[index] for index in unfinished]
@@ -241,23 +275,23 @@ class TransformersBackend:
             )
             logits = output.logits[:, -1].float()
             position = position + 1
+        return [self._completion(row) for row in rows]
 
-    def _prefill(self, prompts: list[_Prompt]) -> tuple[Any, Any, Any]:
-        """Run each prompt once, left-padded: next-token logits [P, V], mask [P, L], a cache of P rows."""
+    def _prefill(self, prompts: list[_Prompt], cache: DynamicCache | None) -> tuple[Any, Any]:
+        """Run each prompt once, left-padded: next-token logits [P, V] and mask [P, L]; fills `cache`, if any."""
         length = max(len(prompt.ids) for prompt in prompts)
         padding = [length - len(prompt.ids) for prompt in prompts]
         mask = self._tensor([[0] * pad + [1] * (length - pad) for pad in padding])
-        cache = DynamicCache(config=self.model.config)
         output = self.model(
             # The mask hides the padding, so that any token id will do.
             input_ids=self._tensor([[0] * pad + p.ids for pad, p in zip(padding, prompts, strict=True)]),
             attention_mask=mask,
             position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
             past_key_values=cache,
-            use_cache=True,
+            use_cache=cache is not None,
             logits_to_keep=1,
         )
-        return output.logits[:, -1].float(), mask, cache
+        return output.logits[:, -1].float(), mask
 
     def _guide(self, logits: Any, step: int) -> Any:
         """``logits`` [R, V] with only the bare digits left at step 0 and only the line break at step 1."""

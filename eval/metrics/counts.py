@@ -33,7 +33,7 @@ def confusion(
 
 def accuracy(counts: Counts) -> Any:
     """Share of pairs whose predicted tier is gold."""
-    return _ratio(sum(counts[t, t] for t in range(4)), _total(counts))
+    return ratio(sum(counts[t, t] for t in range(4)), _total(counts))
 
 
 def f1(counts: Counts, tiers: Collection[int]) -> Any:
@@ -45,20 +45,20 @@ def f1(counts: Counts, tiers: Collection[int]) -> Any:
     both = sum(counts[g, p] for g in inside for p in inside)
     gold = sum(counts[g, p] for g in inside for p in range(4))
     predicted = sum(counts[g, p] for g in range(4) for p in inside)
-    return _ratio(2 * both, gold + predicted)
+    return ratio(2 * both, gold + predicted)
 
 
 def macro_f1(counts: Counts) -> Any:
     """Mean F1 of the tiers that occur in gold or prediction, as scikit-learn's ``f1_score(average="macro")``."""
     scores = np.stack([np.asarray(f1(counts, (tier,))) for tier in TIERS])
     there = ~np.isnan(scores)
-    return _ratio(np.where(there, scores, 0.0).sum(axis=0), there.sum(axis=0))
+    return ratio(np.where(there, scores, 0.0).sum(axis=0), there.sum(axis=0))
 
 
 def precision(counts: Counts, tiers: Collection[int]) -> Any:
     """Share of the pairs predicted in `tiers` whose gold is in them; NaN where none is predicted."""
     inside = [tier - 1 for tier in tiers]
-    return _ratio(
+    return ratio(
         sum(counts[g, p] for g in inside for p in inside),
         sum(counts[g, p] for g in range(4) for p in inside),
     )
@@ -67,7 +67,7 @@ def precision(counts: Counts, tiers: Collection[int]) -> Any:
 def recall(counts: Counts, tiers: Collection[int]) -> Any:
     """Share of the pairs with gold in `tiers` that are predicted in them; NaN where there are none."""
     inside = [tier - 1 for tier in tiers]
-    return _ratio(
+    return ratio(
         sum(counts[g, p] for g in inside for p in inside),
         sum(counts[g, p] for g in inside for p in range(4)),
     )
@@ -80,19 +80,20 @@ def quadratic_kappa(counts: Counts) -> Any:
     cells = [(g, p, float((g - p) ** 2)) for g in range(4) for p in range(4) if g != p]
     observed = sum(w * counts[g, p] for g, p, w in cells)
     expected = sum(w * gold[g] * predicted[p] for g, p, w in cells)
-    return 1 - _ratio(observed * _total(counts), expected)
+    return 1 - ratio(observed * _total(counts), expected)
 
 
 def mean_cost(counts: Counts, cost: NDArray[np.float64] = ABSOLUTE_COST) -> Any:
     """Mean of `cost` [gold, predicted]; by default the ordinal mean absolute error, in tiers."""
     paid = sum(cost[g, p] * counts[g, p] for g in range(4) for p in range(4) if cost[g, p])
-    return _ratio(paid + 0.0 * counts[0, 0], _total(counts))
+    return ratio(paid + 0.0 * counts[0, 0], _total(counts))
 
 
 def _total(counts: Counts) -> Any:
     return counts.sum(axis=(0, 1))
 
 
-def _ratio(above: Any, below: Any) -> Any:
+def ratio(above: Any, below: Any) -> Any:
+    """`above` / `below`; NaN where `below` is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(below) != 0, np.divide(above, below), np.nan)

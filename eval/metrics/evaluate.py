@@ -1,0 +1,229 @@
+"""Measuring what the store holds: reads the evidence, warns, keeps the results in ``evaluations``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eval.decisions import cumpt
+from eval.evidence import read_evidence
+from eval.metrics.cautions import cautions, shared_queries
+from eval.metrics.measure import Difference, compare, measure, measure_slices
+from warehouse.errors import TierwiseError
+from warehouse.ids import content_id
+from warehouse.ledger import Run
+from warehouse.parts import arrow_schema, replace_rows
+from warehouse.schema import TABLE_BY_NAME
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Iterable, Mapping
+
+    import duckdb
+
+    from eval.evidence import Evidence
+    from eval.metrics.measure import Measured
+    from warehouse.store import Store
+
+# Sums of floating-point numbers differ in their last digits between machines; what is stored does not.
+_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Stored thresholds that decide tiers: `thetas` of tiers 4, 3 and 2, fitted on `fit_split`."""
+
+    partition_id: uuid.UUID
+    thetas: list[float]
+    fit_split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured.
+
+    Attributes:
+        evidence: Of the predictor.
+        versus: Of the one that it is compared with.
+        partition: What decided its tiers, if not the most probable one.
+        whole: Metrics of the split; differences when compared.
+        slices: Metrics by attribute and value; empty when compared.
+        warnings: What to know before believing them.
+        written: Rows of ``evaluations`` new, changed and removed.
+    """
+
+    evidence: Evidence
+    versus: Evidence | None
+    partition: Partition | None
+    whole: list[Measured]
+    slices: dict[tuple[str, str], list[Measured]]
+    warnings: list[str]
+    written: dict[str, int]
+
+
+def evaluate(
+    store: Store,
+    predictor: str,
+    split: str,
+    *,
+    versus: str | None,
+    partition: str | None,
+    resamples: int,
+    seed: int,
+    k: int,
+    before: Callable[[Evidence], None],
+) -> Evaluation:
+    """Measure `predictor` on `split`, or its differences to `versus`, and store them.
+
+    They replace what was stored for the same predictor, split, partition and rival.
+
+    Args:
+        store: Held only while it is read and written.
+        predictor: Name or id.
+        split: Whose frozen gold tiers.
+        versus: Another predictor, decided by its most probable tier.
+        partition: First digits of the id of a partition of `predictor`, which then decides its tiers.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+        k: Ranks that earn in NDCG.
+        before: Called with the evidence before the slow part.
+
+    Raises:
+        TierwiseError: No such split, predictor or partition, or a partition of another predictor; pairs that were
+            not predicted; two predictors that decided different pairs.
+    """
+    with store.read() as connection:
+        ours = read_evidence(connection, predictor, split)
+        theirs = None if versus is None else read_evidence(connection, versus, split)
+        cut = None if partition is None else find_partition(connection, partition, ours)
+        shared = 0 if cut is None else shared_queries(connection, cut.fit_split, split)
+    predicted = None if cut is None else cumpt(ours.tier_probs, cut.thetas)
+    before(ours)
+    settings: dict[str, Any] = {"resamples": resamples, "seed": seed, "k": k}
+    whole: list[Measured]
+    slices: dict[tuple[str, str], list[Measured]] = {}
+    if theirs is None:
+        whole = measure(ours, predicted, **settings)
+        slices = measure_slices(ours, predicted, **settings)
+    else:
+        whole = list(compare(ours, theirs, predicted, **settings))
+    warnings = cautions(ours, predicted)
+    if cut is not None and cut.fit_split == split:
+        warnings.append(f"the partition was fitted on this split, {split}: these numbers flatter it")
+    elif cut is not None and shared:
+        warnings.append(
+            f"the partition was fitted on {cut.fit_split}, which shares {shared:,} queries with {split}: "
+            "these numbers flatter it"
+        )
+    asked = {"predictor": predictor, "split": split, "versus": versus, "partition": partition}
+    run = Run("metrics", asked | settings)
+    key: dict[str, str | None] = {
+        "predictor_id": str(ours.predictor.predictor_id),
+        "split": split,
+        "partition_id": None if cut is None else str(cut.partition_id),
+        "versus_id": None if theirs is None else str(theirs.predictor.predictor_id),
+    }
+    with store.write(run) as connection:
+        written = _write(connection, run, key, {("all", "all"): whole} | slices, ours.weighted)
+        run.summary = written
+    return Evaluation(ours, theirs, cut, whole, slices, warnings, written)
+
+
+def find_partition(connection: duckdb.DuckDBPyConnection, prefix: str, evidence: Evidence) -> Partition:
+    """The partition whose id begins with `prefix`, which must be of the evidence's predictor.
+
+    Raises:
+        TierwiseError: None, several, or another predictor's.
+    """
+    rows = connection.execute(
+        "SELECT partition_id, thetas, fit_split, predictor_id, (SELECT name FROM predictors p "
+        "WHERE p.predictor_id = partitions.predictor_id) FROM partitions WHERE "
+        "starts_with(replace(CAST(partition_id AS VARCHAR), '-', ''), replace(lower(?), '-', '')) "
+        "ORDER BY created_at DESC",
+        [prefix],
+    ).fetchall()
+    name = evidence.predictor.name
+    if not rows:
+        there = connection.execute(
+            "SELECT CAST(partition_id AS VARCHAR)[:8] FROM partitions WHERE predictor_id = ? ORDER BY created_at",
+            [evidence.predictor.predictor_id],
+        ).fetchall()
+        known = f"{name} has {', '.join(row[0] for row in there)}" if there else f"{name} has none yet"
+        raise TierwiseError(f"no partition {prefix}; {known}: `python -m eval partition` makes one")
+    if len(rows) > 1:
+        ids = ", ".join(str(row[0]) for row in rows)
+        raise TierwiseError(f"{len(rows)} partitions begin with {prefix}: {ids}; give more of its id")
+    partition_id, thetas, fit_split, predictor_id, whose = rows[0]
+    if predictor_id != evidence.predictor.predictor_id:
+        raise TierwiseError(
+            f"partition {str(partition_id)[:8]} cuts the probabilities of {whose} ({str(predictor_id)[:8]}), not those "
+            f"of {name} ({str(evidence.predictor.predictor_id)[:8]}); name one of {name}"
+        )
+    return Partition(partition_id, thetas, fit_split)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    run: Run,
+    key: Mapping[str, str | None],
+    measured: Mapping[tuple[str, str], Iterable[Measured]],
+    weighted: bool,
+) -> dict[str, int]:
+    import pyarrow as pa
+
+    rows = [
+        {
+            **key,
+            "evaluation_id": str(content_id("evaluation", *key.values(), *of, found.metric)),
+            "slice": of[0],
+            "slice_value": of[1],
+            "metric": found.metric,
+            "value": rounded(found.value),
+            "low": rounded(found.low),
+            "high": rounded(found.high),
+            "reason": found.reason,
+            "pairs": found.pairs,
+            "queries": found.queries,
+            "weighted": weighted,
+            "run_id": str(run.run_id),
+        }
+        for of, metrics in measured.items()
+        for found in metrics
+    ]
+    connection.register(
+        "measured", pa.Table.from_pylist(rows, schema=arrow_schema(TABLE_BY_NAME["evaluations"]))
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh_evaluations AS "
+        "SELECT * REPLACE (CAST(evaluation_id AS UUID) AS evaluation_id) FROM measured"
+    )
+    return replace_rows(
+        connection,
+        "evaluations",
+        "fresh_evaluations",
+        compared=("value", "low", "high", "reason", "pairs", "queries", "weighted"),
+        among="predictor_id = $predictor_id::UUID AND split = $split "
+        "AND partition_id IS NOT DISTINCT FROM $partition_id::UUID "
+        "AND versus_id IS NOT DISTINCT FROM $versus_id::UUID",
+        parameters=key,
+    )
+
+
+def rounded(value: float) -> float | None:
+    """`value` as it is stored and told: None for NaN, and no difference is -0."""
+    return None if math.isnan(value) else round(value, _DECIMALS) + 0.0
+
+
+def told(found: Measured) -> dict[str, Any]:
+    """`found` for JSON."""
+    values = {name: rounded(getattr(found, name)) for name in ("value", "low", "high")}
+    if isinstance(found, Difference):
+        values |= {"ours": rounded(found.ours), "theirs": rounded(found.theirs)}
+    return {
+        "metric": found.metric,
+        **values,
+        "reason": found.reason,
+        "pairs": found.pairs,
+        "queries": found.queries,
+    }
