@@ -1,4 +1,4 @@
-"""``python -m eval``: predict, measure, calibrate."""
+"""``python -m eval``: predict, measure, calibrate, cut, report."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import click
 
 from eval.commands.calibrate import calibrate
 from eval.commands.metrics import metrics
+from eval.commands.partition import partition
 from eval.commands.predict import predict
+from eval.commands.report import report
 from warehouse.console import Group
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Judge predictions: tier probabilities, metrics, calibration."""
+    """Judge predictions: tier probabilities, metrics, thresholds, reports."""
 
 
-for command in (predict, metrics, calibrate):
+for command in (predict, metrics, calibrate, partition, report):
     main.add_command(command)
 
 

@@ -9,11 +9,17 @@ import numpy as np
 
 from eval.calibrators import TEMPERATURES, Temperature, fit
 from eval.evidence import read_evidence
-from eval.metrics.cautions import FEW_QUERIES, absent_tiers, cautions, shared_queries
+from eval.metrics.cautions import (
+    FEW_QUERIES,
+    absent_tiers,
+    cautions,
+    flattery,
+    require_other_split,
+    shared_queries,
+)
 from eval.metrics.counts import TIERS
 from eval.metrics.measure import compare
 from eval.predictors import Predictor
-from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_new, insert_rows
@@ -79,11 +85,7 @@ def calibrate(
         TierwiseError: The two splits are one, without `same_split`; no such predictor or split, or pairs that were not
             predicted; or as `fit_temperature`, `fit_dirichlet`.
     """
-    if fit_split == judge_split and not same_split:
-        raise TierwiseError(
-            f"{fit_split} cannot judge what was fitted on it; name another split with --judge, "
-            "or give --same-split for numbers that flatter"
-        )
+    require_other_split(fit_split, judge_split, same_split=same_split)
     with store.read() as connection:
         fitted_on = read_evidence(connection, predictor, fit_split)
         before = read_evidence(connection, str(fitted_on.predictor.predictor_id), judge_split)
@@ -102,11 +104,11 @@ def calibrate(
     )
     after = replace(before, predictor=calibrated, tier_probs=calibration.apply(before.tier_probs))
     differences = compare(after, before, resamples=resamples, seed=seed, areas=False)
-    warnings = [*_fit_warnings(fitted_on, calibration), *cautions(before)]
-    if fit_split == judge_split:
-        warnings.append(f"judged on {fit_split}, on which it was fitted: these numbers flatter it")
-    elif shared:
-        warnings.append(f"{fit_split} and {judge_split} share {shared:,} queries: these numbers flatter it")
+    warnings = [
+        *_fit_warnings(fitted_on, calibration),
+        *cautions(before),
+        *flattery(fit_split, judge_split, shared),
+    ]
     run = Run("calibrate", {"predictor": predictor, "method": method, "fit": fit_split, "judge": judge_split})
     with store.write(run) as connection:
         insert_rows(connection, "predictors", [calibrated.row(run.run_id)])

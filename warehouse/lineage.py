@@ -114,13 +114,14 @@ _KINDS: dict[str, _Kind] = {
     "partition": _Kind(
         "partitions",
         ("partition_id",),
-        "concat(kind, ', ', objective, ', thetas ', thetas, ', fitted on ', fit_split, ', judged on ', judge_split)",
+        "concat(kind, ', ', objective, ', thetas ', CAST(thetas AS VARCHAR), ', fitted on ', fit_split, "
+        "', judged on ', judge_split)",
         (("predictor", ("predictor_id",)), ("split", ("fit_split",)), ("split", ("judge_split",))),
     ),
     "prediction": _Kind(
         "predictions",
         ("prediction_id",),
-        "coalesce(concat('p(1..4) ', list_transform(tier_probs, lambda p: round(p, 3))), reason)",
+        "coalesce('p(1..4) ' || CAST(list_transform(tier_probs, lambda p: round(p, 3)) AS VARCHAR), reason)",
         (
             ("predictor", ("predictor_id",)),
             ("sample", ("sample_id",)),
@@ -131,7 +132,7 @@ _KINDS: dict[str, _Kind] = {
     "predictor": _Kind(
         "predictors",
         ("predictor_id",),
-        "concat(kind, ' ', name, ', ', parameters)",
+        "concat(kind, ' ', name, ', ', CAST(parameters AS VARCHAR))",
         (("predictor", ("calibrates_id",)), ("configuration", ("configuration_id",))),
     ),
     "label score": _Kind(

@@ -101,11 +101,16 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
     _run("export", "train_v1", "--format", "hf", "--out", str(exports), store=store)
     click.echo()
     print_summary(_overview(store, [shop, exports]), as_json=False)
+    predictor = f"--predictor {Path(model).name}.answer-first"
     click.echo("\nTry next:")
     for command in (
         'python -m warehouse sql "SELECT band, tier, count(*) AS pairs FROM pair_overview GROUP BY ALL ORDER BY ALL"',
         f"python -m warehouse lineage {_a_preference(store)}",
         "python -m curation split show train_v1",
+        f"python -m eval predict --split calibration_v1 --model {model}",
+        f"python -m eval predict --split eval_v1 --model {model}",
+        f"python -m eval partition fit {predictor} --fit calibration_v1 --judge eval_v1",
+        f"python -m eval report {predictor} --split eval_v1 --out report.html",
     ):
         click.echo(f"  {command}")
 

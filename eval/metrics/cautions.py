@@ -8,6 +8,7 @@ import numpy as np
 
 from eval.decisions import argmax
 from eval.metrics.counts import TIERS
+from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,6 +61,28 @@ def cautions(evidence: Evidence, predicted: NDArray[np.int64] | None = None) -> 
 def absent_tiers(evidence: Evidence) -> list[int]:
     """Tiers that no pair has as gold."""
     return sorted(set(TIERS) - set(evidence.gold.tolist()))
+
+
+def require_other_split(fit_split: str, judge_split: str, *, same_split: bool) -> None:
+    """Check that what is fitted on one split is judged on another, unless `same_split` allows that it is not.
+
+    Raises:
+        TierwiseError: They are one.
+    """
+    if fit_split == judge_split and not same_split:
+        raise TierwiseError(
+            f"{fit_split} cannot judge what was fitted on it; name another split with --judge, "
+            "or give --same-split for numbers that flatter"
+        )
+
+
+def flattery(fit_split: str, judge_split: str, shared: int) -> list[str]:
+    """What is to be said where the two splits are one, or have `shared` queries in common."""
+    if fit_split == judge_split:
+        return [f"judged on {fit_split}, on which it was fitted: these numbers flatter it"]
+    if shared:
+        return [f"{fit_split} and {judge_split} share {shared:,} queries: these numbers flatter it"]
+    return []
 
 
 def shared_queries(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> int:

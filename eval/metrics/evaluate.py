@@ -10,33 +10,24 @@ from eval.decisions import cumpt
 from eval.evidence import read_evidence
 from eval.metrics.cautions import cautions, shared_queries
 from eval.metrics.measure import Difference, compare, measure, measure_slices
-from warehouse.errors import TierwiseError
+from eval.partition.stored import find_partition
 from warehouse.ids import content_id
 from warehouse.ledger import Run
 from warehouse.parts import arrow_schema, replace_rows
 from warehouse.schema import TABLE_BY_NAME
 
 if TYPE_CHECKING:
-    import uuid
     from collections.abc import Callable, Iterable, Mapping
 
     import duckdb
 
     from eval.evidence import Evidence
     from eval.metrics.measure import Measured
+    from eval.partition.stored import Partition
     from warehouse.store import Store
 
 # Sums of floating-point numbers differ in their last digits between machines; what is stored does not.
 _DECIMALS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """Stored thresholds that decide tiers: `thetas` of tiers 4, 3 and 2, fitted on `fit_split`."""
-
-    partition_id: uuid.UUID
-    thetas: list[float]
-    fit_split: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +87,7 @@ def evaluate(
     with store.read() as connection:
         ours = read_evidence(connection, predictor, split)
         theirs = None if versus is None else read_evidence(connection, versus, split)
-        cut = None if partition is None else find_partition(connection, partition, ours)
+        cut = None if partition is None else find_partition(connection, partition, ours.predictor)
         shared = 0 if cut is None else shared_queries(connection, cut.fit_split, split)
     predicted = None if cut is None else cumpt(ours.tier_probs, cut.thetas)
     before(ours)
@@ -128,39 +119,6 @@ def evaluate(
         written = _write(connection, run, key, {("all", "all"): whole} | slices, ours.weighted)
         run.summary = written
     return Evaluation(ours, theirs, cut, whole, slices, warnings, written)
-
-
-def find_partition(connection: duckdb.DuckDBPyConnection, prefix: str, evidence: Evidence) -> Partition:
-    """The partition whose id begins with `prefix`, which must be of the evidence's predictor.
-
-    Raises:
-        TierwiseError: None, several, or another predictor's.
-    """
-    rows = connection.execute(
-        "SELECT partition_id, thetas, fit_split, predictor_id, (SELECT name FROM predictors p "
-        "WHERE p.predictor_id = partitions.predictor_id) FROM partitions WHERE "
-        "starts_with(replace(CAST(partition_id AS VARCHAR), '-', ''), replace(lower(?), '-', '')) "
-        "ORDER BY created_at DESC",
-        [prefix],
-    ).fetchall()
-    name = evidence.predictor.name
-    if not rows:
-        there = connection.execute(
-            "SELECT CAST(partition_id AS VARCHAR)[:8] FROM partitions WHERE predictor_id = ? ORDER BY created_at",
-            [evidence.predictor.predictor_id],
-        ).fetchall()
-        known = f"{name} has {', '.join(row[0] for row in there)}" if there else f"{name} has none yet"
-        raise TierwiseError(f"no partition {prefix}; {known}: `python -m eval partition` makes one")
-    if len(rows) > 1:
-        ids = ", ".join(str(row[0]) for row in rows)
-        raise TierwiseError(f"{len(rows)} partitions begin with {prefix}: {ids}; give more of its id")
-    partition_id, thetas, fit_split, predictor_id, whose = rows[0]
-    if predictor_id != evidence.predictor.predictor_id:
-        raise TierwiseError(
-            f"partition {str(partition_id)[:8]} cuts the probabilities of {whose} ({str(predictor_id)[:8]}), not those "
-            f"of {name} ({str(evidence.predictor.predictor_id)[:8]}); name one of {name}"
-        )
-    return Partition(partition_id, thetas, fit_split)
 
 
 def _write(

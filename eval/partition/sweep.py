@@ -56,7 +56,7 @@ class Steps:
             raised = np.bincount(cells, weight, minlength=12 * len(ends)).reshape(len(ends), 12)
             passed = below + np.cumsum(raised, axis=0, dtype=np.float64)
             below, done = passed[-1], int(ends[-1])
-            yield _counts(np.ascontiguousarray(passed.T).reshape(3, 4, len(ends)), self.gold)
+            yield counts_below(np.ascontiguousarray(passed.T).reshape(3, 4, len(ends)), self.gold)
 
 
 def steps(
@@ -147,11 +147,13 @@ def sweep(
     return Curve(sorted_steps.edges, values)
 
 
-def _counts(below: NDArray[np.float64], gold: NDArray[np.float64]) -> Counts:
-    """Counts [4, 4, B] from the weights `below` the threshold, [3, 4, B] by boundary and gold tier."""
+def counts_below(below: NDArray[np.float64], gold: NDArray[np.float64]) -> Counts:
+    """Counts [4, 4, B] from the weights `below` thresholds, [3, 4, B] by boundary and gold tier, and in all, [4]."""
     counts = np.empty((4, 4, below.shape[2]))
     counts[:, 3] = gold[:, None] - below[0]
     counts[:, 2] = below[0] - below[1]
     counts[:, 1] = below[1] - below[2]
     counts[:, 0] = below[2]
+    # Sums of weights that should cancel do so only nearly; a tier that nobody predicts must not count as predicted.
+    counts[np.abs(counts) < _TIE * gold.sum()] = 0.0
     return counts
