@@ -53,6 +53,9 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.shop
 	$(V)/python -m benchmarks.annotation
 	$(V)/python -m benchmarks.review
+	$(V)/python -m benchmarks.predict
+	$(V)/python -m benchmarks.metrics
+	$(V)/python -m benchmarks.partition
 
 docs: .venv/installed
 	$(V)/python -m docs.generate

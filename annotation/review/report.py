@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warehouse.console import printable
+from warehouse.console import print_table, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 def print_agreement(found: Mapping[str, Any], as_json: bool) -> None:
@@ -25,7 +25,7 @@ def print_agreement(found: Mapping[str, Any], as_json: bool) -> None:
         "than one of them answered"
     )
     click.echo("\nKrippendorff's alpha, 95 % interval by a bootstrap over queries")
-    _table(
+    print_table(
         ["question", "distance", "slice", "alpha", "interval", "records"],
         [
             [
@@ -40,7 +40,7 @@ def print_agreement(found: Mapping[str, Any], as_json: bool) -> None:
         ],
     )
     click.echo("\nEach annotator against what most others say")
-    _table(
+    print_table(
         ["annotator", "records", "same tier", "quality above theirs"],
         [
             [
@@ -78,7 +78,7 @@ def print_status(found: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
             + (f"; {told['answers_missing']:,} answers missing, {end}" if told["answers_missing"] else "")
         )
         if told["annotators"]:
-            _table(
+            print_table(
                 ["annotator", "submitted", "draft", "discarded", "an hour"],
                 [
                     [
@@ -89,15 +89,6 @@ def print_status(found: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
                     for annotator, of in told["annotators"].items()
                 ],
             )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for number, row in enumerate([head, *rows]):
-        line = "  ".join(
-            printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        click.echo(line if number else click.style(line, bold=True))
 
 
 def _number(value: float, *, sign: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from warehouse.console import db_option, json_option, printable
+from warehouse.console import db_option, json_option, print_table, printable
 
 if TYPE_CHECKING:
     from eval.evidence import Evidence
@@ -203,8 +203,6 @@ def _print_text(found: Kept) -> None:
 
 
 def _print_promises(found: Kept) -> None:
-    from eval.metrics.tables import print_table
-
     if not found.promises:
         return
     click.echo(f"\nPromises, with {found.promises[0]['confidence']:.0%} confidence together")
@@ -223,8 +221,6 @@ def _print_promises(found: Kept) -> None:
 
 
 def _print_alternatives(fitted: Fitted, split: str) -> None:
-    from eval.metrics.tables import print_table
-
     names = list(fitted.alternatives[0].judge)
     click.echo(f"\nOn {split}; below, the difference to argmax on the same queries with its 95 % interval")
     rows = []
@@ -237,8 +233,8 @@ def _print_alternatives(fitted: Fitted, split: str) -> None:
 
 
 def _print_shares(fitted: Fitted) -> None:
-    from eval.metrics.tables import print_table
-
+    if not fitted.shares:
+        return
     click.echo("\nTraffic shares of tiers 1 to 4: gold, then as decided")
     print_table(
         ["by", "value", "gold", "decided", "pairs", "queries"],

@@ -10,7 +10,7 @@ import click
 
 from eval.metrics.evaluate import told
 from eval.metrics.measure import Difference
-from warehouse.console import printable
+from warehouse.console import print_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,16 +74,6 @@ def print_measured(whole: Sequence[Measured]) -> None:
         print_table(
             ["metric", "value", "interval"], [[row.metric, number(row.value), ends(row)] for row in whole]
         )
-
-
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their widest cell."""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for line_number, row in enumerate([head, *rows]):
-        line = "  ".join(
-            printable(cell).ljust(width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        click.echo(line if line_number else click.style(line, bold=True))
 
 
 def number(value: float, *, sign: bool = False) -> str:

@@ -72,8 +72,8 @@ class Fitted:
         alternatives: All, argmax first.
         theta_interval: The 95 % interval of the best single θ.
         proof: Of the promises, where there are any.
-        kept: For each promise its value on the split judged on, and whether it holds there.
-        shares: Of tiers on the split judged on, by the chosen one.
+        kept: For each promise its value on the split judged on, and whether it holds there; none where none is made.
+        shares: Of tiers on the split judged on, by the chosen one, if there is one.
         warnings: What to know before believing it.
     """
 
@@ -174,10 +174,11 @@ def fit_partition(
         theta_interval=theta_interval(scores, fitted_on, objective, seed),
         proof=proof,
     )
-    decided = there[chosen or ARGMAX]
-    found.shares.extend(tier_shares(judged_on, decided))
-    found.kept.extend(promise.judged(judged_on.gold, decided, judged_on.weight) for promise in promises)
-    found.warnings.extend(_warnings(fitted_on, judged_on, decided, found))
+    if chosen is not None:
+        decided = there[chosen]
+        found.shares.extend(tier_shares(judged_on, decided))
+        found.kept.extend(promise.judged(judged_on.gold, decided, judged_on.weight) for promise in promises)
+    found.warnings.extend(_warnings(fitted_on, judged_on, there[chosen or ARGMAX], found))
     return found
 
 

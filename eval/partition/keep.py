@@ -121,17 +121,19 @@ def _promises(promises: Sequence[Promise], fitted: Fitted, confidence: float) ->
     """The promises for JSON: whether each could be made, and what came of it on the split judged on."""
     if fitted.proof is None:
         return []
+    made = fitted.deployed is not None
+    there = fitted.kept or [(float("nan"), False)] * len(promises)
     return [
         {
             "promise": promise.text,
             "confidence": confidence,
-            "made": fitted.deployed is not None,
+            "made": made,
             "fit_value": rounded(value),
             "judge_value": rounded(judged),
-            "kept": kept if fitted.deployed else None,
+            "kept": kept if made else None,
             "answer": fitted.proof.answer,
         }
-        for promise, value, (judged, kept) in zip(promises, fitted.proof.values, fitted.kept, strict=True)
+        for promise, value, (judged, kept) in zip(promises, fitted.proof.values, there, strict=True)
     ]
 
 

@@ -142,7 +142,7 @@ def alternatives(partition: Partition) -> tuple[Block, ...]:
     metrics = tuple(dict.fromkeys(name for of in found for name in of.judge))
     told = tuple(f"{metric_name(name)} {direction(name)}" for name in metrics)
     names = [f"{shown(of.name)}{' (chosen)' if of.name == partition.chosen else ''}" for of in found]
-    thetas = [", ".join(number(theta) for theta in of.thetas) if of.thetas else DASH for of in found]
+    thetas = [_thetas(of.thetas or ()) for of in found]
     return (
         Table(
             ("", "θ of tiers 4, 3, 2", *told),
@@ -162,6 +162,12 @@ def alternatives(partition: Partition) -> tuple[Block, ...]:
             f"Less the most probable tier on the same pairs of {partition.judge_split}",
         ),
     )
+
+
+def _thetas(thetas: tuple[float, ...]) -> str:
+    """One number where all are equal."""
+    told = [number(theta) for theta in thetas]
+    return (told[0] if len(set(thetas)) == 1 else ", ".join(told)) if told else DASH
 
 
 def _estimate(found: Estimate | None, *, sign: bool = False) -> str:
