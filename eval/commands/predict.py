@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,7 +112,9 @@ def predict(
         )
     print_summary(summary, as_json)
     if not (as_json or dry_run):
-        click.echo(f'next: python -m eval metrics --predictor "{summary["predictor"]}" --split {split}')
+        click.echo(
+            f"next: python -m eval metrics --predictor {shlex.quote(summary['predictor'])} --split {split}"
+        )
 
 
 def _predict_by_model(

@@ -45,7 +45,7 @@ _REMAINDER = 0.1
 
 _SHARES = np.isin(THETAS, _STARTS) * (1 - _REMAINDER) / len(_STARTS) + _REMAINDER / len(THETAS)
 
-_STAKES = 0.95 * 0.5 ** np.arange(14)
+_STAKES = 0.95 * 0.5 ** np.arange(12)
 
 # Bold stakes weigh most: they are the right ones where queries are few, and where they are many it matters less.
 _PRIOR = 1.0 / np.arange(1, len(_STAKES) + 1) ** 2
@@ -174,4 +174,6 @@ def _gone_on(shares: Floats, rejected: NDArray[np.bool_]) -> Floats:
 def _log_products(bets: Floats) -> Floats:
     """Σ over `bets` of log(1 + λ · bet) for each stake λ, [L]."""
     blocks = np.append(bets, np.zeros(-len(bets) % _BLOCK)).reshape(_BLOCK, -1)
-    return np.array([np.log(np.multiply.reduce(1 + stake * blocks, axis=0)).sum() for stake in _STAKES])
+    products = np.stack([np.multiply.reduce(1 + stake * blocks, axis=0) for stake in _STAKES])
+    sums: Floats = np.log(products).sum(axis=1)
+    return sums

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eval.metrics.counts import Counts
     from eval.partition.objectives import Objective
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 13
 """Breakpoints looked at together: their counts stay in the processor's cache."""
 
 
@@ -45,18 +45,34 @@ class Steps:
 
     def counts(self) -> Iterator[Counts]:
         """Counts [4, 4, B] for each interval of thresholds in turn, in blocks of at most `_BLOCK`."""
-        below = np.zeros(12)
+        below = np.zeros((3, 4, 1))
         done = 0
         for start in range(0, len(self.ends), _BLOCK):
             ends = self.ends[start : start + _BLOCK]
             codes = self.codes[done : ends[-1]]
-            position = np.searchsorted(ends, np.arange(done, ends[-1]), side="right")
-            cells = position * 12 + codes
-            weight = None if self.weight is None else self.weight[done : ends[-1]]
-            raised = np.bincount(cells, weight, minlength=12 * len(ends)).reshape(len(ends), 12)
-            passed = below + np.cumsum(raised, axis=0, dtype=np.float64)
-            below, done = passed[-1], int(ends[-1])
-            yield counts_below(np.ascontiguousarray(passed.T).reshape(3, 4, len(ends)), self.gold)
+            if self.weight is None and len(codes) < 1 << 16:
+                passed = below + _passed(codes, ends - done)
+            else:
+                position = np.searchsorted(ends, np.arange(done, ends[-1]), side="right")
+                weight = None if self.weight is None else self.weight[done : ends[-1]]
+                raised = np.bincount(position * 12 + codes, weight, minlength=12 * len(ends))
+                running = np.cumsum(raised.reshape(len(ends), 12), axis=0, dtype=np.float64)
+                passed = below + np.ascontiguousarray(running.T).reshape(3, 4, len(ends))
+            below, done = passed[:, :, -1:], int(ends[-1])
+            yield counts_below(passed, self.gold)
+
+
+_LANES = np.zeros((3, 12), np.uint64)
+"""By boundary and code: 1 in the 16 bits of the gold tier, which add up apart from each other."""
+_LANES[np.repeat(np.arange(3), 4), np.arange(12)] = np.tile(1 << 16 * np.arange(4, dtype=np.uint64), 3)
+
+
+def _passed(codes: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How many of the first `ends` [B] of fewer than 65,536 `codes` are of each boundary and gold, [3, 4, B]."""
+    running = np.zeros((3, len(codes) + 1), np.uint64)
+    np.cumsum(_LANES[:, codes], axis=1, out=running[:, 1:])
+    lanes = np.take(running, ends, axis=1).astype("<u8", copy=False).view("<u2").reshape(3, len(ends), 4)
+    return np.ascontiguousarray(lanes.transpose(0, 2, 1), np.float64)
 
 
 def steps(
@@ -75,14 +91,20 @@ def steps(
     """
     if weight is not None and (weight == 1).all():
         weight = None
-    values = np.concatenate([scores[boundary] for boundary in boundaries])
-    codes = np.concatenate([(4 * boundary + gold - 1).astype(np.uint8) for boundary in boundaries])
-    order = np.argsort(values)
+    if weight is None:
+        values, codes = _sorted(scores, gold, boundaries)
+        order = None
+    else:
+        values = np.concatenate([scores[boundary] for boundary in boundaries])
+        codes = np.concatenate([(4 * boundary + gold - 1).astype(np.uint8) for boundary in boundaries])
+        order = np.argsort(values)
+        values, codes = values[order], codes[order]
     # A threshold above 0 that no score can fail to reach moves nothing: scores of 1 are never below it.
-    values = values[order]
     movable = int(np.searchsorted(values, 1.0, side="left"))
-    values, order = values[:movable], order[:movable]
-    starts = np.flatnonzero(np.diff(values, prepend=-1.0))
+    values = values[:movable]
+    new = np.ones(movable, bool)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    starts = np.flatnonzero(new)
     ends = np.append(starts, len(values))
     edges = np.append(values[starts], 1.0)
     if len(starts) and values[0] <= 0:
@@ -90,9 +112,27 @@ def steps(
         ends = ends[1:]
     else:
         edges = np.append(0.0, edges)
-    moved = None if weight is None else np.tile(weight, len(boundaries))[order]
+    moved = None if order is None or weight is None else np.tile(weight, len(boundaries))[order[:movable]]
     total = np.bincount(gold - 1, weight, minlength=4).astype(np.float64)
-    return Steps(edges, codes[order], ends, moved, total)
+    return Steps(edges, codes[:movable], ends, moved, total)
+
+
+def _sorted(
+    scores: NDArray[np.float64], gold: NDArray[np.int64], boundaries: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """The breakpoints ascending, and the code of each.
+
+    Numbers from 0 to 1 sort as their bits do, the first two of which are 0 and make room for gold: to sort integers
+    and merge what is sorted takes a third of the time of an argsort.
+    """
+    bits = (np.ascontiguousarray(scores[list(boundaries)]) + 0.0).view(np.uint64)
+    keys = bits << 2 | (gold - 1).astype(np.uint64)
+    keys.sort(axis=1)
+    flat = keys.ravel()
+    order = np.argsort(flat, kind="stable")
+    flat = flat[order]
+    boundary = np.array(boundaries, np.uint8)[order // len(gold)]
+    return (flat >> 2).view(np.float64), 4 * boundary + (flat & 3).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
