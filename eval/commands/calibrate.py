@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from eval.commands.options import (
+    fit_option,
+    judge_option,
+    predictor_option,
+    resamples_option,
+    same_split_option,
+    seed_option,
+)
 from warehouse.console import db_option, json_option, printable
 
 if TYPE_CHECKING:
@@ -15,15 +23,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--predictor", required=True, metavar="NAME", help="Predictor, by name or first digits of its id."
-)
-@click.option(
-    "--fit", "fit_split", required=True, metavar="SPLIT", help="Split to fit on, such as calibration_v1."
-)
-@click.option(
-    "--judge", "judge_split", required=True, metavar="SPLIT", help="Split to judge on, such as eval_v1."
-)
+@predictor_option
+@fit_option
+@judge_option
 @click.option(
     "--method",
     type=click.Choice(["temperature", "dirichlet"]),
@@ -32,11 +34,9 @@ if TYPE_CHECKING:
     help="One number, which leaves the most probable tier as it is; or a regression on log-probabilities, which need "
     "not.",
 )
-@click.option("--same-split", is_flag=True, help="Allow judging on the split that was fitted on.")
-@click.option(
-    "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@same_split_option
+@resamples_option
+@seed_option
 @db_option
 @json_option
 def calibrate(
@@ -73,7 +73,7 @@ def calibrate(
 
 
 def _print_json(found: Calibrated) -> None:
-    from eval.metrics.evaluate import told
+    from eval.evaluation import told
 
     click.echo(
         json.dumps(
@@ -94,7 +94,7 @@ def _print_json(found: Calibrated) -> None:
 
 
 def _print_text(found: Calibrated) -> None:
-    from eval.metrics.tables import print_measured, print_warnings
+    from eval.commands.tables import print_measured, print_warnings
 
     before, name = found.before, printable(found.predictor.name)
     fitted_on = found.predictor.parameters["fit_split"]

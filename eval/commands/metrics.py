@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eval.commands.options import judged_split_option, predictor_option, resamples_option, seed_option
 from warehouse.console import db_option, json_option
 
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ _SLOW_SECONDS = 10
 
 
 @click.command()
-@click.option(
-    "--predictor", required=True, metavar="NAME", help="Predictor, by name or first digits of its id."
-)
-@click.option("--split", required=True, metavar="NAME", help="Split to judge it on, such as eval_v1.")
+@predictor_option
+@judged_split_option
 @click.option(
     "--versus",
     metavar="NAME",
@@ -31,10 +30,8 @@ _SLOW_SECONDS = 10
     metavar="ID",
     help="Partition that decides the tiers, by first digits of its id.  [default: the most probable tier]",
 )
-@click.option(
-    "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@resamples_option
+@seed_option
 @click.option("--k", type=click.IntRange(1), default=10, show_default=True, help="Ranks that earn in NDCG@k.")
 @db_option
 @json_option
@@ -56,9 +53,9 @@ def metrics(
     95 % by a bootstrap over queries; that of the calibration error lies too high where it is near 0. All is kept in
     the table evaluations.
     """
-    from eval.metrics.evaluate import evaluate
+    from eval.commands.tables import print_evaluation
+    from eval.evaluation import evaluate
     from eval.metrics.ranks import auc_seconds
-    from eval.metrics.tables import print_evaluation
 
     def say_if_slow(evidence: Evidence) -> None:
         seconds = auc_seconds(len(evidence.gold), resamples) * (1 if versus is None else 2)

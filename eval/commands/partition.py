@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eval.commands.options import (
+    fit_option,
+    judge_option,
+    predictor_option,
+    resamples_option,
+    same_split_option,
+    seed_option,
+)
 from warehouse.console import db_option, json_option, print_table, printable
 
 if TYPE_CHECKING:
@@ -26,15 +34,9 @@ def partition() -> None:
 
 
 @partition.command()
-@click.option(
-    "--predictor", required=True, metavar="NAME", help="Predictor, by name or first digits of its id."
-)
-@click.option(
-    "--fit", "fit_split", required=True, metavar="SPLIT", help="Split to fit on, such as calibration_v1."
-)
-@click.option(
-    "--judge", "judge_split", required=True, metavar="SPLIT", help="Split to judge on, such as eval_v1."
-)
+@predictor_option
+@fit_option
+@judge_option
 @click.option(
     "--objective",
     type=click.Choice(OBJECTIVES),
@@ -61,11 +63,9 @@ def partition() -> None:
     show_default=True,
     help="That the promises hold.",
 )
-@click.option("--same-split", is_flag=True, help="Allow judging on the split that was fitted on.")
-@click.option(
-    "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of folds and bootstrap.")
+@same_split_option
+@resamples_option
+@seed_option
 @db_option
 @json_option
 def fit(
@@ -151,7 +151,7 @@ def export(partition_id: str, form: str, out: Path | None, store: Store) -> None
 
 
 def _json(found: Kept) -> dict[str, Any]:
-    from eval.metrics.evaluate import rounded
+    from eval.metrics.measure import rounded
     from eval.partition.keep import alternative_json, share_json
 
     fitted = found.fitted
@@ -175,7 +175,7 @@ def _json(found: Kept) -> dict[str, Any]:
 
 
 def _print_text(found: Kept) -> None:
-    from eval.metrics.tables import print_warnings
+    from eval.commands.tables import print_warnings
 
     fitted, fitted_on, judged_on = found.fitted, found.fitted_on, found.judged_on
     click.echo(
@@ -252,13 +252,13 @@ def _print_shares(fitted: Fitted) -> None:
 
 
 def _cell(value: float | None) -> str:
-    from eval.metrics.tables import number
+    from eval.commands.tables import number
 
     return number(float("nan") if value is None else value)
 
 
 def _difference(other: Alternative, name: str) -> str:
-    from eval.metrics.tables import number
+    from eval.commands.tables import number
 
     found = other.versus_argmax[name]
     return " ".join(number(value, sign=True) for value in (found.value, found.low, found.high))

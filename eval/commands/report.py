@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eval.commands.options import judged_split_option, predictor_option, resamples_option, seed_option
 from warehouse.console import db_option, json_option, print_summary
 
 if TYPE_CHECKING:
@@ -14,10 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--predictor", required=True, metavar="NAME", help="Predictor, by name or first digits of its id."
-)
-@click.option("--split", required=True, metavar="NAME", help="Split to judge it on, such as eval_v1.")
+@predictor_option
+@judged_split_option
 @click.option(
     "--partition",
     metavar="ID",
@@ -31,10 +30,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="HTML file to write.  [default: print Markdown]",
 )
-@click.option(
-    "--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@resamples_option
+@seed_option
 @db_option
 @json_option
 def report(

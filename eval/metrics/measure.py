@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 K = 10
 RESAMPLES = 1000
+_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Difference(Measured):
 
     ours: float
     theirs: float
+
+
+def rounded(value: float) -> float | None:
+    """`value` as it is stored and told: None for NaN, no difference is -0, and no digits that machines differ in."""
+    return None if np.isnan(value) else round(float(value), _DECIMALS) + 0.0
 
 
 def measure(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.metrics.bootstrap import interval, resample_counts
-from eval.metrics.evaluate import rounded
+from eval.metrics.measure import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eval.evidence import read_evidence
 from eval.metrics.cautions import flattery, require_other_split, shared_queries
-from eval.metrics.evaluate import rounded
+from eval.metrics.measure import rounded
 from eval.partition.fit import ONE_THETA, PER_BOUNDARY, Fitted, fit_partition
 from eval.partition.objectives import OBJECTIVES
 from warehouse.errors import TierwiseError

@@ -48,8 +48,11 @@ def resolve_partition(connection: duckdb.DuckDBPyConnection, prefix: str) -> uui
         "SELECT CAST(partition_id AS VARCHAR)[:8], (SELECT name FROM predictors n "
         "WHERE n.predictor_id = partitions.predictor_id) FROM partitions ORDER BY created_at DESC, 1 LIMIT 10"
     ).fetchall()
-    known = ", ".join(f"{partition} of {name}" for partition, name in there) or "none yet"
-    raise TierwiseError(f"no partition {prefix}; there is {known}: `python -m eval partition fit` makes one")
+    known = ", ".join(f"{partition} of {name}" for partition, name in there)
+    raise TierwiseError(
+        f"no partition {prefix}; "
+        + (f"the newest are {known}" if known else "there is none yet: `python -m eval partition fit`")
+    )
 
 
 def find_partition(connection: duckdb.DuckDBPyConnection, prefix: str, predictor: Predictor) -> Partition:

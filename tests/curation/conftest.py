@@ -54,11 +54,12 @@ def offline() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def command() -> RunCommand:
     from curation.__main__ import main as curation
+    from eval.__main__ import main as evaluate
     from warehouse.__main__ import main as warehouse
 
     def run(*arguments: str | Path, code: int = 0) -> Done:
         package, *rest = map(str, arguments)
-        main = {"curation": curation, "warehouse": warehouse}[package]
+        main = {"curation": curation, "eval": evaluate, "warehouse": warehouse}[package]
         result = CliRunner().invoke(main, rest)
         if not isinstance(result.exception, SystemExit | None):
             raise result.exception

@@ -31,11 +31,12 @@ _SHELL = """
 import json, sys
 from click.testing import CliRunner
 from curation.__main__ import main as curation
+from eval.__main__ import main as evaluate
 from warehouse.__main__ import main as warehouse
 
 for line in sys.stdin:
     package, *arguments = json.loads(line)
-    done = CliRunner().invoke({"curation": curation, "warehouse": warehouse}[package], arguments)
+    done = CliRunner().invoke({"curation": curation, "eval": evaluate, "warehouse": warehouse}[package], arguments)
     print(json.dumps([done.exit_code, done.stdout, done.stderr or repr(done.exception)]), flush=True)
 """
 

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["command", "judged_csv", "offline", "tiny_model"]
 
 _OTHER = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
+_PREDICTOR = ("--predictor", "tiny")
+_SAME_SPLIT = ("--fit", "eval_v1", "--judge", "eval_v1", "--same-split")
 # What differs between any two stores: ids of runs, when and where they ran, and on which commit.
 _OF_RUNS = {
     *("run_id", "parents", "started_at", "ended_at", "created_at", "applied_at", "pid", "summary"),
-    "code_version",
+    *("code_version", "seconds"),
 }
 
 
@@ -51,6 +53,14 @@ def _steps(judged: Path, model: Path) -> Iterable[tuple[str, ...]]:
     yield ("curation", "pairs", "--max-length-ratio", "8")
     yield ("curation", "split", "create", "eval", "--role", "eval", "--size", "15")
     yield ("curation", "split", "create", "train", "--where", _OTHER)
+    yield ("eval", "predict", "--split", "eval_v1", "--model", str(model), "--name", "tiny")
+    reasons = ("--prompt", "reason-first", "--max-tokens", "24")
+    yield ("eval", "predict", "--split", "eval_v1", "--model", str(model), *reasons)
+    yield ("eval", "metrics", *_PREDICTOR, "--split", "eval_v1")
+    yield ("eval", "calibrate", *_PREDICTOR, *_SAME_SPLIT)
+    yield ("eval", "metrics", *_PREDICTOR, "--split", "eval_v1", "--versus", "tiny.temperature")
+    yield ("eval", "partition", "fit", *_PREDICTOR, *_SAME_SPLIT)
+    yield ("eval", "report", *_PREDICTOR, "--split", "eval_v1", "--out", str(model.parent / "report.html"))
     # Once more, and nothing changes.
     yield ("curation", "ingest", "table", str(judged), *MAPPING)
 
@@ -90,7 +100,8 @@ def test_a_snapshot_of_the_lake_holds_what_the_file_holds(both: Both) -> None:
     both.lake.command("warehouse", "snapshot", copy)
     on_lake, on_file = _rows(Store(copy)), _rows(Store(both.file))
     assert on_lake == on_file
-    assert len(on_lake["samples"]) == 240
+    # Four of each pair, and one of each that was predicted reason-first.
+    assert len(on_lake["samples"]) == 255
     assert on_lake["split_preferences"]
 
 
@@ -108,7 +119,7 @@ def test_splits_verify_and_exports_are_equal(both: Both, command: RunCommand) ->
 def test_status_and_lineage(both: Both) -> None:
     status = json.loads(both.lake.command("warehouse", "status", "--json"))
     assert status["store"] == both.lake.name
-    assert status["rows"]["samples"] == 240
+    assert status["rows"]["samples"] == 255
     assert status["bytes"] >= sum(path.stat().st_size for path in both.lake.data.rglob("*.parquet")) / 2
     assert status["waiting_parts"] == 0
     ((preference,),) = both.lake.rows("SELECT min(preference_id) FROM split_preferences")

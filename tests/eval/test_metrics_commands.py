@@ -175,8 +175,8 @@ def test_a_partition_of_another_predictor_is_refused(store: Store) -> None:
     told = run(main, "metrics", *MEASURE, "--partition", FOREIGN, "--db", store.path, code=1)
     assert "cuts the probabilities of plain" in told
     told = run(main, "metrics", *MEASURE, "--partition", "ffff", "--db", store.path, code=1)
-    assert "no partition ffff; sure has " in told
-    assert str(PARTITION)[:8] in told
+    assert "no partition ffff; the newest are " in told
+    assert f"{str(PARTITION)[:8]} of sure" in told
 
 
 def test_paired_differences(store: Store) -> None:

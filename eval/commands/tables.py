@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eval.metrics.evaluate import told
+from eval.evaluation import told
 from eval.metrics.measure import Difference
 from warehouse.console import print_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from eval.metrics.evaluate import Evaluation
+    from eval.evaluation import Evaluation
     from eval.metrics.measure import Measured
 
 

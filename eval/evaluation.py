@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eval.decisions import cumpt
 from eval.evidence import read_evidence
 from eval.metrics.cautions import cautions, shared_queries
-from eval.metrics.measure import Difference, compare, measure, measure_slices
+from eval.metrics.measure import Difference, compare, measure, measure_slices, rounded
 from eval.partition.stored import find_partition
 from warehouse.ids import content_id
 from warehouse.ledger import Run
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from eval.metrics.measure import Measured
     from eval.partition.stored import Partition
     from warehouse.store import Store
-
-# Sums of floating-point numbers differ in their last digits between machines; what is stored does not.
-_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +162,6 @@ def _write(
         "AND versus_id IS NOT DISTINCT FROM $versus_id::UUID",
         parameters=key,
     )
-
-
-def rounded(value: float) -> float | None:
-    """`value` as it is stored and told: None for NaN, and no difference is -0."""
-    return None if math.isnan(value) else round(value, _DECIMALS) + 0.0
 
 
 def told(found: Measured) -> dict[str, Any]:
