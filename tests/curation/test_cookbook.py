@@ -63,12 +63,32 @@ def rich(
     curation("pairs", "--max-length-ratio", "8")
     curation("difficulty")
     curation("split", "create", "hard", "--where", NOT_HELD)
+    evaluate(command, store, folder, tiny_model)
     return store
 
 
-def test_there_are_twenty_questions() -> None:
-    assert [int(heading.split(".")[0]) for heading, _ in QUESTIONS] == list(range(1, 21))
-    assert COOKBOOK.read_text(encoding="utf-8").count("```sql") == 20
+def evaluate(command: RunCommand, store: Path, folder: Path, model: Path) -> None:
+    """A model and another system on one split, measured; thresholds for the model."""
+    split = ("--split", "hard_v1", "--db", store)
+    command("eval", "predict", *split, "--model", model, "--name", "ours")
+    pairs = rows(
+        command, store, "SELECT CAST(pair_id AS VARCHAR) AS pair FROM split_members WHERE split = 'hard_v1'"
+    )
+    theirs = folder / "theirs.csv"
+    lines = [
+        f"{row['pair']},{'0.7,0.1,0.1,0.1' if i % 2 else '0.1,0.1,0.1,0.7'}" for i, row in enumerate(pairs)
+    ]
+    theirs.write_text("\n".join(["pair_id,p1,p2,p3,p4", *lines]) + "\n", encoding="utf-8")
+    command("eval", "predict", *split, "--from", theirs)
+    for predictor in ("ours", "theirs"):
+        command("eval", "metrics", *split, "--predictor", predictor, "--resamples", "100")
+    same = ("--fit", "hard_v1", "--judge", "hard_v1", "--same-split", "--db", store)
+    command("eval", "partition", "fit", "--predictor", "ours", "--resamples", "100", *same)
+
+
+def test_there_are_twenty_three_questions() -> None:
+    assert [int(heading.split(".")[0]) for heading, _ in QUESTIONS] == list(range(1, 24))
+    assert COOKBOOK.read_text(encoding="utf-8").count("```sql") == 23
 
 
 @pytest.mark.parametrize(("heading", "query"), QUESTIONS, ids=[heading for heading, _ in QUESTIONS])
