@@ -15,14 +15,14 @@ from eval.metrics.cautions import (
     cautions,
     flattery,
     require_other_split,
-    shared_queries,
 )
 from eval.metrics.counts import TIERS
 from eval.metrics.measure import compare
-from eval.predictors import Predictor
+from eval.predict.members import insert_current
+from eval.predictors import Predictor, base_predictor
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
-from warehouse.parts import insert_new, insert_rows
+from warehouse.parts import insert_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,11 +85,13 @@ def calibrate(
         TierwiseError: The two splits are one, without `same_split`; no such predictor or split, or pairs that were not
             predicted; or as `fit_temperature`, `fit_dirichlet`.
     """
-    require_other_split(fit_split, judge_split, same_split=same_split)
+    store.merge_waiting()
     with store.read() as connection:
+        require_other_split(connection, fit_split, judge_split, same_split=same_split)
         fitted_on = read_evidence(connection, predictor, fit_split)
         before = read_evidence(connection, str(fitted_on.predictor.predictor_id), judge_split)
-        shared = shared_queries(connection, fit_split, judge_split)
+        ancestry = base_predictor(connection, fitted_on.predictor)[1]
+        flattering = flattery(connection, [fit_split, *ancestry], judge_split)
         asked = {
             "predictor": fitted_on.predictor.predictor_id,
             "splits": [fit_split, judge_split],
@@ -107,18 +109,13 @@ def calibrate(
     warnings = [
         *_fit_warnings(fitted_on, calibration),
         *cautions(before),
-        *flattery(fit_split, judge_split, shared),
+        *flattering,
     ]
     run = Run("calibrate", {"predictor": predictor, "method": method, "fit": fit_split, "judge": judge_split})
     with store.write(run) as connection:
         insert_rows(connection, "predictors", [calibrated.row(run.run_id)])
         connection.register("calibrated", _rows(source, calibration))
-        added = insert_new(
-            connection,
-            "predictions",
-            _PREDICTIONS,
-            {"predictor": calibrated.predictor_id, "run": run.run_id},
-        )
+        added = insert_current(connection, run, calibrated, _PREDICTIONS)
         run.summary = {"predictor": calibrated.name, "predictions": added}
     return Calibrated(
         calibrated,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from eval.decisions import cumpt
 from eval.evidence import read_evidence
-from eval.metrics.cautions import cautions, shared_queries
+from eval.metrics.cautions import cautions, flattery
 from eval.metrics.measure import Difference, compare, measure, measure_slices, rounded
 from eval.partition.stored import find_partition
+from eval.predictors import base_predictor
 from warehouse.ids import content_id
 from warehouse.ledger import Run
+from warehouse.locking import StoreHeldError
 from warehouse.parts import arrow_schema, replace_rows
 from warehouse.schema import TABLE_BY_NAME
 
@@ -37,7 +39,7 @@ class Evaluation:
         whole: Metrics of the split; differences when compared.
         slices: Metrics by attribute and value; empty when compared.
         warnings: What to know before believing them.
-        written: Rows of ``evaluations`` new, changed and removed.
+        written: Rows of ``evaluations`` new, changed and removed; none where another process kept the store.
     """
 
     evidence: Evidence
@@ -80,11 +82,13 @@ def evaluate(
         TierwiseError: No such split, predictor or partition, or a partition of another predictor; pairs that were
             not predicted; two predictors that decided different pairs.
     """
+    store.merge_waiting()
     with store.read() as connection:
         ours = read_evidence(connection, predictor, split)
         theirs = None if versus is None else read_evidence(connection, versus, split)
         cut = None if partition is None else find_partition(connection, partition, ours.predictor)
-        shared = 0 if cut is None else shared_queries(connection, cut.fit_split, split)
+        fitted_on = base_predictor(connection, ours.predictor)[1]
+        flattering = flattery(connection, [*([cut.fit_split] if cut else []), *fitted_on], split)
     predicted = None if cut is None else cumpt(ours.tier_probs, cut.thetas)
     before(ours)
     settings: dict[str, Any] = {"resamples": resamples, "seed": seed, "k": k}
@@ -95,14 +99,7 @@ def evaluate(
         slices = measure_slices(ours, predicted, **settings)
     else:
         whole = list(compare(ours, theirs, predicted, **settings))
-    warnings = cautions(ours, predicted)
-    if cut is not None and cut.fit_split == split:
-        warnings.append(f"the partition was fitted on this split, {split}: these numbers flatter it")
-    elif cut is not None and shared:
-        warnings.append(
-            f"the partition was fitted on {cut.fit_split}, which shares {shared:,} queries with {split}: "
-            "these numbers flatter it"
-        )
+    warnings = [*flattering, *cautions(ours, predicted)]
     asked = {"predictor": predictor, "split": split, "versus": versus, "partition": partition}
     run = Run("metrics", asked | settings)
     key: dict[str, str | None] = {
@@ -111,9 +108,14 @@ def evaluate(
         "partition_id": None if cut is None else str(cut.partition_id),
         "versus_id": None if theirs is None else str(theirs.predictor.predictor_id),
     }
-    with store.write(run) as connection:
-        written = _write(connection, run, key, {("all", "all"): whole} | slices, ours.weighted)
-        run.summary = written
+    written: dict[str, int] = {}
+    try:
+        with store.write(run) as connection:
+            written |= _write(connection, run, key, {("all", "all"): whole} | slices, ours.weighted)
+            run.summary = written
+    except StoreHeldError as held:
+        # What took long to measure is told all the same.
+        warnings.append(f"measured, but not kept: {held}")
     return Evaluation(ours, theirs, cut, whole, slices, warnings, written)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curation.splits.inspect import require_split
+from curation.splits.inspect import verify_split
 from eval.predictors import Predictor, find_predictor
 from warehouse.errors import TierwiseError
 
@@ -43,6 +44,7 @@ class Evidence:
         attributes: By name, see `ATTRIBUTES`.
         undecided: Pairs of the split for which the predictor found no tier, by reason; not among the N.
         gold_changed: Pairs whose gold tier in the store is no longer the frozen one.
+        altered: What about the split is not as it was frozen, if anything.
     """
 
     predictor: Predictor
@@ -56,6 +58,15 @@ class Evidence:
     attributes: dict[str, Attribute]
     undecided: dict[str, int]
     gold_changed: int
+    altered: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that thresholds follow from: pairs, probabilities, gold, queries and weights."""
+        digest = hashlib.sha256("".join(self.pair_ids.to_pylist()).encode())
+        for values in (self.tier_probs, self.gold, self.query, self.weight):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
 
     @property
     def queries(self) -> int:
@@ -76,15 +87,15 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: 
     Raises:
         TierwiseError: No such split or predictor, or pairs of the split that it has not predicted.
     """
-    require_split(connection, split)
+    differences = verify_split(connection, split)
     found = find_predictor(connection, predictor, split)
     asked = {"predictor": found.predictor_id, "split": split}
     table: Any = connection.sql(_EVIDENCE, params=asked).to_arrow_table()
     missing = int(np.count_nonzero(~_array(table, "predicted").astype(bool)))
     if missing:
         raise TierwiseError(
-            f"{found.name} has not predicted {missing:,} of the {len(table):,} pairs of {split}; "
-            f"run `python -m eval predict --split {split}` for it again, it does what is missing"
+            f"{found.name} has not predicted {missing:,} of the {len(table):,} pairs of {split}: "
+            + _REMEDIES[found.kind].format(split=split, name=found.name)
         )
     decided = table.filter(table.column("p1").is_valid())
     if not len(decided):
@@ -103,6 +114,7 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: 
         attributes={name: _coded(decided, name) for name in ATTRIBUTES},
         undecided={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         gold_changed=int(_array(decided, "gold_changed").sum()),
+        altered=differences[0] if differences else None,
     )
 
 
@@ -135,12 +147,19 @@ def _coded(table: pa.Table, column: str) -> Attribute:
     return Attribute(tuple(names[i] for i in order), rank[encoded.indices.to_numpy()])
 
 
+_REMEDIES = {
+    "model": "run the `python -m eval predict` that made it again with --split {split}, it does what is missing",
+    "baseline": "run `python -m eval predict --split {split} --baseline {name}`",
+    "file": "give it a file with all of them by `python -m eval predict --split {split} --from FILE --name {name}`",
+    "calibrated": "calibrate it again by `python -m eval calibrate`, with --fit or --judge {split}",
+}
+
 # Ids as text: Arrow has no UUID that numpy could read.
 _EVIDENCE = """
     SELECT CAST(m.pair_id AS VARCHAR) AS pair_id, CAST(m.query_id AS VARCHAR) AS query_id, m.tier, m.weight,
         c.pair_id IS NOT NULL AS predicted, c.reason,
         c.tier_probs[1] AS p1, c.tier_probs[2] AS p2, c.tier_probs[3] AS p3, c.tier_probs[4] AS p4,
-        p.tier IS DISTINCT FROM m.tier AS gold_changed,
+        coalesce(p.tier <> m.tier, false) AS gold_changed,
         m.kind, coalesce(m.band, 'not sampled') AS band, p.source, q.locale,
         CASE WHEN m.confidence IS NULL THEN 'unknown' WHEN m.confidence < 1 THEN 'raters disagree'
             ELSE 'raters agree' END AS disagreement,

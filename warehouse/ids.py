@@ -8,6 +8,7 @@ split freezes is guarded by SHA-256.
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 
 Field = str | int | uuid.UUID | None
@@ -28,6 +29,11 @@ def sql_content_id(kind: str, *expressions: str) -> str:
     """
     parts = [f"netstring('{kind}')", *(f"netstring({expression})" for expression in expressions)]
     return f"CAST(md5({' || '.join(parts)}) AS UUID)"
+
+
+def is_prefix(text: str) -> bool:
+    """Whether `text` can be the beginning of an id that somebody means: six hex digits or more, dashes aside."""
+    return re.fullmatch(r"[0-9a-fA-F]{6,32}", text.replace("-", "")) is not None
 
 
 def id_range(prefix: str) -> tuple[uuid.UUID, uuid.UUID]:

@@ -27,6 +27,16 @@ _HARMLESS = re.compile(
 _COPY_OPTIONS = {"csv": "FORMAT csv, HEADER", "parquet": "FORMAT parquet"}
 
 
+def require_folder(path: Path) -> None:
+    """Check that the file at `path` can have a place.
+
+    Raises:
+        TierwiseError: Its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise TierwiseError(f"no folder {path.parent}; make it first")
+
+
 def write_query(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
     """Write the rows of `query` to `path`, in the format of its suffix; return how many.
 
@@ -39,8 +49,7 @@ def write_query(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -
     file_format = FORMATS.get(path.suffix.lower())
     if file_format is None:
         raise TierwiseError(f"{path}: cannot tell the format; end the name in .csv, .json or .parquet")
-    if not path.parent.is_dir():
-        raise TierwiseError(f"no folder {path.parent}; make it first")
+    require_folder(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         if file_format == "json":

@@ -29,5 +29,9 @@ resamples_option = click.option(
 )
 
 seed_option = click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of everything random: folds, resamples."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of everything random: folds, resamples.",
 )

@@ -89,7 +89,7 @@ def fit(
     promises, the θ is the best of those for which they can be proved; where there is none, how many queries it would
     take.
     """
-    if objective and cost:
+    if objective and cost is not None:
         raise click.UsageError("name one: --objective or --cost")
     from eval.partition.keep import fit_and_keep
     from eval.partition.objectives import OBJECTIVES as BY_NAME
@@ -103,7 +103,7 @@ def fit(
     found = fit_and_keep(
         store,
         predictor,
-        cost_objective(cost) if cost else BY_NAME[objective or "macro_f1"],
+        BY_NAME[objective or "macro_f1"] if cost is None else cost_objective(cost),
         parse_promises(promises),
         fit_split=fit_split,
         judge_split=judge_split,
@@ -140,7 +140,10 @@ def export(partition_id: str, form: str, out: Path | None, store: Store) -> None
     """
     from eval.partition.exports import to_json, to_python, to_sql
     from eval.partition.stored import read_deployed
+    from warehouse.tabular import require_folder
 
+    if out is not None:
+        require_folder(out)
     with store.read() as connection:
         deployed = read_deployed(connection, partition_id)
     text = {"json": to_json, "sql": to_sql, "python": to_python}[form](deployed)

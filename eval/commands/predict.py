@@ -80,12 +80,12 @@ def predict(
         "--batch-size": batch_size,
         "--dry-run": dry_run or None,
     }
-    other = "--baseline" if baseline else "--from" if path else None
-    if baseline and path:
+    other = "--baseline" if baseline else "--from" if path is not None else None
+    if baseline and path is not None:
         raise click.UsageError("name one source: --baseline or --from")
     if other and (astray := [option for option, value in of_model.items() if value is not None]):
         raise click.UsageError(f"{astray[0]} goes with a model, not with {other}")
-    if baseline and name:
+    if baseline and name is not None:
         raise click.UsageError("a baseline has its own name, leave out --name")
     if path is not None:
         from eval.predict.from_file import predict_from_file
@@ -111,7 +111,7 @@ def predict(
             loading={"dtype": dtype, "batch_size": batch_size},
         )
     print_summary(summary, as_json)
-    if not (as_json or dry_run):
+    if not (as_json or dry_run or summary.get("missing") or summary.get("waiting")):
         click.echo(
             f"next: python -m eval metrics --predictor {shlex.quote(summary['predictor'])} --split {split}"
         )
@@ -137,7 +137,7 @@ def _predict_by_model(
     if template.format == "answer-first" and max_tokens is not None:
         raise click.UsageError("--max-tokens goes with a reason-first prompt; answer-first reads one token")
     reference = resolve(model)
-    called = name or f"{Path(reference.name).name}.{template.name}"
+    called = f"{Path(reference.name).name}.{template.name}" if name is None else name
 
     def load() -> Backend:
         from curation.backends.transformers import TransformersBackend

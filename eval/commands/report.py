@@ -53,9 +53,10 @@ def report(
     if as_json and out is None:
         raise click.UsageError("--json tells what --out wrote; give both")
     from eval.report.gather import gather
-    from eval.report.html import require_folder, write_html
+    from eval.report.html import write_html
     from eval.report.markdown import markdown
     from eval.report.sections import sections
+    from warehouse.tabular import require_folder
 
     if out is not None:
         # Before the slow part.

@@ -41,7 +41,7 @@ def print_evaluation(found: Evaluation, as_json: bool) -> None:
     if found.slices:
         click.echo("\nSlices, worst macro-F1 first")
         _print_slices(found)
-    if notes := [*_reasons(found.whole), *_unranked(found)]:
+    if notes := [*_reasons(found.whole), *_unranked(found), *_undivided(found)]:
         click.echo()
         for line in notes:
             click.echo(line)
@@ -127,6 +127,15 @@ def _unranked(found: Evaluation) -> list[str]:
         for row in found.whole
         if row.metric.startswith("ndcg") and 0 < row.queries < found.evidence.queries
     ]
+
+
+def _undivided(found: Evaluation) -> list[str]:
+    alike = [
+        f"{name} {attribute.names[0]}"
+        for name, attribute in found.evidence.attributes.items()
+        if len(attribute.names) == 1
+    ]
+    return [f"no slices where all pairs are alike: {', '.join(alike)}"] if alike and not found.versus else []
 
 
 def _json(found: Evaluation) -> dict[str, Any]:

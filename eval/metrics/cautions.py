@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curation.splits.inspect import require_split
 from eval.decisions import argmax
 from eval.metrics.counts import TIERS
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
     from numpy.typing import NDArray
 
@@ -40,6 +43,12 @@ def cautions(evidence: Evidence, predicted: NDArray[np.int64] | None = None) -> 
                 else f"macro-F1 is over {over} tier{'s' if over > 1 else ''}"
             )
         )
+    if evidence.role == "train":
+        found.append(f"{split} is there to train on: a model that learned from it looks better than it is")
+    if evidence.altered:
+        found.append(
+            f"{split} is not what was frozen any more: {evidence.altered}; create a new version of it"
+        )
     if evidence.queries < FEW_QUERIES:
         found.append(
             f"{evidence.queries} quer{'ies' if evidence.queries > 1 else 'y'} only: "
@@ -50,10 +59,10 @@ def cautions(evidence: Evidence, predicted: NDArray[np.int64] | None = None) -> 
         found.append(
             f"{sum(evidence.undecided.values()):,} pairs of {split} have no prediction and are left out: {reasons}"
         )
-    if evidence.gold_changed:
+    if evidence.gold_changed and not evidence.altered:
         found.append(
-            f"the gold tier of {evidence.gold_changed:,} pairs has changed since {split} was frozen; "
-            "the frozen one counts"
+            f"the gold tier of {evidence.gold_changed:,} pair{'s' if evidence.gold_changed > 1 else ''} has changed "
+            f"since {split} was frozen; the frozen one counts"
         )
     return found
 
@@ -63,26 +72,39 @@ def absent_tiers(evidence: Evidence) -> list[int]:
     return sorted(set(TIERS) - set(evidence.gold.tolist()))
 
 
-def require_other_split(fit_split: str, judge_split: str, *, same_split: bool) -> None:
-    """Check that what is fitted on one split is judged on another, unless `same_split` allows that it is not.
+def require_other_split(
+    connection: duckdb.DuckDBPyConnection, fit_split: str, judge_split: str, *, same_split: bool
+) -> None:
+    """Check that nothing is fitted on a split that judges, unless `same_split` allows that the two are one.
 
     Raises:
-        TierwiseError: They are one.
+        TierwiseError: They are one, or the split to fit on has the role eval; no such split.
     """
+    require_split(connection, fit_split)
     if fit_split == judge_split and not same_split:
         raise TierwiseError(
             f"{fit_split} cannot judge what was fitted on it; name another split with --judge, "
             "or give --same-split for numbers that flatter"
         )
+    role = connection.execute("SELECT role FROM splits WHERE split = ?", [fit_split]).fetchall()[0][0]
+    if role == "eval" and fit_split != judge_split:
+        raise TierwiseError(
+            f"{fit_split} is there to judge, not to fit on; name a calibration split with --fit "
+            "(`python -m curation split create calibration --role calibration`)"
+        )
 
 
-def flattery(fit_split: str, judge_split: str, shared: int) -> list[str]:
-    """What is to be said where the two splits are one, or have `shared` queries in common."""
-    if fit_split == judge_split:
-        return [f"judged on {fit_split}, on which it was fitted: these numbers flatter it"]
-    if shared:
-        return [f"{fit_split} and {judge_split} share {shared:,} queries: these numbers flatter it"]
-    return []
+def flattery(connection: duckdb.DuckDBPyConnection, fitted_on: Iterable[str], judge_split: str) -> list[str]:
+    """Why numbers on `judge_split` flatter what was `fitted_on` some splits: that they are one, or share queries."""
+    found = []
+    for fit_split in dict.fromkeys(fitted_on):
+        if fit_split == judge_split:
+            found.append(f"judged on {fit_split}, on which it was fitted: these numbers flatter it")
+        elif shared := shared_queries(connection, fit_split, judge_split):
+            found.append(
+                f"fitted on {fit_split}, which shares {shared:,} queries with {judge_split}: these numbers flatter it"
+            )
+    return found
 
 
 def shared_queries(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> int:

@@ -7,7 +7,9 @@ A bettor stakes on every query and can never come to owe: wealth ends at ∏ (1 
 expectation is at most the 1 that it began with, whatever the distribution of Z, and so 1 / wealth is a p-value
 (Waudby-Smith and Ramdas, arXiv 2010.09686). Wealth is a mean over stakes λ that are fixed: the order of queries plays
 no part. The scale s is what the heaviest query seen could lose. The p-value is exact as long as no query of the
-population weighs more; one that does and was never drawn could break any promise.
+population weighs more; one that does and was never drawn could break any promise. No sample shows that: where 1.5 % of
+queries weigh 100 times the others and are right less often, two of five draws of 60 queries lack them, look as if all
+weighed the same, and prove what is not so. One heavy query among those drawn sets the scale, and nothing is proved.
 
 Many thetas are tried, all of a fixed grid, and wrong claims about any of them are to be as improbable as one would
 be. Claims go in three groups, which share the probability of error equally:

@@ -115,7 +115,7 @@ def read_partition(text: str) -> tuple[float, float, float]:
 def to_sql(deployed: Deployed) -> str:
     """A CASE expression over the numeric columns p1, p2, p3 and p4: the tier, or NULL.
 
-    In standard SQL; databases that raise an error where a sum overflows do so here.
+    In standard SQL; databases that raise an error where a sum overflows, or a text is no number, do so here.
     """
     p1, p2, p3, p4 = (f"CAST(p{tier} AS DOUBLE PRECISION)" for tier in (1, 2, 3, 4))
     sums = (p4, f"({p4} + {p3})", f"({p4} + {p3} + {p2})")
@@ -140,18 +140,21 @@ def to_sql(deployed: Deployed) -> str:
 
 
 def to_python(deployed: Deployed) -> str:
-    """A module of one function without imports, ``tier(p1, p2, p3, p4)``: the tier, or None."""
+    """A module of one function without imports, ``tier(p1, p2, p3, p4)``: the tier, or None.
+
+    It takes whatever databases and data frames hand over, as ``float`` reads it: what that refuses has no tier.
+    """
     four, three, two = (repr(float(theta)) for theta in deployed.thetas)
     comments = "\n".join(f"# {line}" for line in _origin(deployed))
     return f'''{comments}
 def tier(p1, p2, p3, p4):
     """Tier 1 to 4 by the probabilities of the tiers, or None if they are invalid."""
-    largest = {_LARGEST}
-    if any(p is None or not 0 <= p <= largest for p in (p1, p2, p3, p4)):
+    try:
+        p1, p2, p3, p4 = float(p1), float(p2), float(p3), float(p4)
+    except (TypeError, ValueError, OverflowError):
         return None
-    p1, p2, p3, p4 = float(p1), float(p2), float(p3), float(p4)
     total = p4 + p3 + p2 + p1
-    if not 0 < total <= largest:
+    if not all(p >= 0 for p in (p1, p2, p3, p4)) or not 0 < total <= {_LARGEST}:
         return None
     if p4 / total >= {four}:
         return 4

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Thetas = tuple[float, float, float]
 
-FEW_QUERIES = 100
+FEW_FOR_THETA = 100
 """Fewer than that, and the interval of θ is told as a warning."""
 
 ARGMAX = "argmax"
@@ -83,7 +83,7 @@ class Fitted:
     alternatives: list[Alternative]
     theta_interval: tuple[float, float]
     proof: Proof | None
-    kept: list[tuple[float, bool]] = field(default_factory=list)
+    kept: list[tuple[float, bool | None]] = field(default_factory=list)
     shares: list[Shares] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -197,12 +197,14 @@ def _warnings(
 ) -> list[str]:
     warnings = [] if fitted_on.split == judged_on.split else cautions(fitted_on)
     warnings += cautions(judged_on, decided)
-    if fitted_on.queries < FEW_QUERIES:
+    if fitted_on.queries < FEW_FOR_THETA:
         low, high = found.theta_interval
         warnings.append(
             f"θ rests on {fitted_on.queries} queries of {fitted_on.split}: "
             f"the 95 % interval of the best one is {low:.2f} to {high:.2f}"
         )
+    if found.proof is not None and found.proof.heavy is not None:
+        warnings.append(found.proof.heavy)
     deployed = found.deployed
     if deployed and found.objective.name in deployed.versus_argmax:
         gain = deployed.versus_argmax[found.objective.name]

@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from eval.evidence import read_evidence
-from eval.metrics.cautions import flattery, require_other_split, shared_queries
+from eval.metrics.cautions import flattery, require_other_split
 from eval.metrics.measure import rounded
 from eval.partition.fit import ONE_THETA, PER_BOUNDARY, Fitted, fit_partition
 from eval.partition.objectives import OBJECTIVES
-from warehouse.errors import TierwiseError
+from eval.predictors import base_predictor
 from warehouse.ids import content_id
 from warehouse.ledger import Run, utc_now
-from warehouse.parts import arrow_schema, replace_rows
+from warehouse.locking import StoreHeldError
+from warehouse.parts import arrow_schema, insert_new
 from warehouse.schema import TABLE_BY_NAME
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A fitted partition, and its id in the store; None where a promise could not be made."""
+    """A fitted partition, and its id in the store; None where a promise could not be made or the store was held."""
 
     fitted: Fitted
     fitted_on: Evidence
@@ -77,21 +78,23 @@ def fit_and_keep(
         TierwiseError: The two splits are one, or an eval split is fitted on, without `same_split`; no such predictor
             or split, or pairs that were not predicted; or as `fit_partition`.
     """
-    require_other_split(fit_split, judge_split, same_split=same_split)
+    store.merge_waiting()
     with store.read() as connection:
+        require_other_split(connection, fit_split, judge_split, same_split=same_split)
         fitted_on = read_evidence(connection, predictor, fit_split)
         judged_on = read_evidence(connection, str(fitted_on.predictor.predictor_id), judge_split)
-        shared = shared_queries(connection, fit_split, judge_split)
-    if fitted_on.role == "eval" and not same_split:
-        raise TierwiseError(
-            f"{fit_split} is there to judge, not to fit on; name a calibration split with --fit "
-            "(`python -m curation split create calibration --role calibration`)"
-        )
+        ancestry = base_predictor(connection, fitted_on.predictor)[1]
+        flattering = flattery(connection, [fit_split, *ancestry], judge_split)
     before(fitted_on)
     fitted = fit_partition(
         fitted_on, judged_on, objective, promises, confidence=confidence, resamples=resamples, seed=seed
     )
-    fitted.warnings[:0] = flattery(fit_split, judge_split, shared)
+    fitted.warnings[:0] = flattering
+    if promises and fit_split in ancestry:
+        fitted.warnings.append(
+            f"{fitted_on.predictor.name} was calibrated on {fit_split}: what is proved there takes its probabilities "
+            "for given, which they are not; promise on a calibration split of their own"
+        )
     told = _promises(promises, fitted, confidence)
     run = Run(
         "partition",
@@ -107,13 +110,18 @@ def fit_and_keep(
         },
     )
     partition_id = None
-    with store.write(run) as connection:
-        if fitted.deployed is None:
-            run.summary = {"partition": None, "answer": fitted.choice.reason}
-        else:
-            row = _row(fitted, fitted.deployed, fitted_on, judged_on, told, confidence)
-            partition_id = row["partition_id"]
-            run.summary = {"partition": str(partition_id), **_write(connection, run, row)}
+    try:
+        with store.write(run) as connection:
+            if fitted.deployed is None:
+                run.summary = {"partition": None, "answer": fitted.choice.reason}
+            else:
+                row = _row(fitted, fitted.deployed, fitted_on, judged_on, told, confidence)
+                run.summary = {"partition": str(row["partition_id"]), **_write(connection, run, row)}
+                partition_id = row["partition_id"]
+    except StoreHeldError as held:
+        # What took long to fit is told all the same.
+        partition_id = None
+        fitted.warnings.append(f"fitted, but not kept: {held}")
     return Kept(fitted, fitted_on, judged_on, told, partition_id)
 
 
@@ -122,7 +130,7 @@ def _promises(promises: Sequence[Promise], fitted: Fitted, confidence: float) ->
     if fitted.proof is None:
         return []
     made = fitted.deployed is not None
-    there = fitted.kept or [(float("nan"), False)] * len(promises)
+    there = fitted.kept or [(float("nan"), None)] * len(promises)
     return [
         {
             "promise": promise.text,
@@ -130,7 +138,7 @@ def _promises(promises: Sequence[Promise], fitted: Fitted, confidence: float) ->
             "made": made,
             "fit_value": rounded(value),
             "judge_value": rounded(judged),
-            "kept": kept if made else None,
+            "kept": kept,
             "answer": fitted.proof.answer,
         }
         for promise, value, (judged, kept) in zip(promises, fitted.proof.values, there, strict=True)
@@ -176,6 +184,7 @@ def _row(
         "shares": [share_json(share) for share in fitted.shares],
         "warnings": fitted.warnings,
         "cost_matrix": cost,
+        "fingerprints": {of.split: of.fingerprint for of in (fitted_on, judged_on)},
     }
     of_one_theta = deployed.name == ONE_THETA
     return {
@@ -186,6 +195,8 @@ def _row(
             judged_on.split,
             objective.name,
             json.dumps(cost),
+            fitted_on.fingerprint,
+            judged_on.fingerprint,
             json.dumps([[promise["promise"], confidence] for promise in promises]),
             *map(repr, deployed.thetas),
         ),
@@ -213,13 +224,8 @@ def _write(connection: duckdb.DuckDBPyConnection, run: Run, row: dict[str, Any])
     texts = {name: str(row[name]) for name in ("partition_id", "predictor_id")}
     table = pa.Table.from_pylist([row | texts | {"run_id": str(run.run_id)}], schema=arrow_schema(declared))
     connection.register("fitted", table)
-    columns = ", ".join(f"CAST({c.name} AS {c.type}) AS {c.name}" for c in declared.columns)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE fresh_partitions AS SELECT {columns} FROM fitted")
-    return replace_rows(
-        connection,
-        "partitions",
-        "fresh_partitions",
-        compared=("theta_low", "theta_high", "fit_value", "judge_value", "promises", "details"),
-        among="partition_id = $partition_id::UUID",
-        parameters={"partition_id": texts["partition_id"]},
-    )
+    # Fitted again, it is the newest again.
+    before = connection.execute(
+        "DELETE FROM partitions WHERE partition_id = ?", [row["partition_id"]]
+    ).fetchall()[0][0]
+    return {"new": insert_new(connection, "partitions", "SELECT * FROM fitted") - before}

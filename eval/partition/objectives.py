@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from eval.metrics.counts import Counts
 
+_EXAMPLE = "0,1,2,3;1,0,1,2;2,1,0,1;3,2,1,0"
+
+_LARGEST_COST = 1e6
+"""Costs are sizes relative to each other; with larger ones, sums over the pairs of a split lose what is small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
@@ -52,15 +57,20 @@ def cost_objective(rows: str) -> Objective:
     """Mean cost to be paid, negated, from a matrix written as rows of gold tier 1 to 4: ``0,1,2,3;1,0,1,2;…``.
 
     Raises:
-        TierwiseError: Not four rows of four numbers.
+        TierwiseError: Not four rows of four numbers from -1e6 to 1e6, or no prediction costs less than another.
     """
     try:
         cost = np.array([[float(cell) for cell in row.split(",")] for row in rows.split(";")])
     except ValueError:
         cost = np.empty(0)
-    if cost.shape != (4, 4) or not np.isfinite(cost).all():
+    if cost.shape != (4, 4) or not (np.abs(cost) <= _LARGEST_COST).all():
         raise TierwiseError(
-            f"--cost {rows!r}: needs four rows of four numbers, gold tier 1 to 4 by predicted tier 1 to 4, as in "
-            "0,1,2,3;1,0,1,2;2,1,0,1;3,2,1,0"
+            f"--cost {rows!r}: needs four rows of four numbers from -1e6 to 1e6, gold tier 1 to 4 by predicted tier 1 "
+            f"to 4, as in {_EXAMPLE}"
+        )
+    if (cost == cost[:, :1]).all():
+        raise TierwiseError(
+            f"--cost {rows!r}: every gold tier costs the same whatever tier is predicted, so that there is nothing to "
+            f"minimise; let what is wrong cost more, as in {_EXAMPLE}"
         )
     return Objective("cost", _negated_mean_cost(cost), cost)

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 _LEAST = 0.0001
 """Bound, and distance of a bound from 1."""
 
+_HEAVY = 0.05
+_TIMES_MEAN = 3
+"""What share of the traffic one query holds, and how often the mean, where it is told as a warning."""
+
 _TIE = 1e-12
 """Objectives that near are one, whatever the order of additions."""
 
@@ -100,8 +104,8 @@ class Promise:
         """Whether ratios are within the bound; NaN is not."""
         return values >= self.bound if self.at_least else values <= self.bound
 
-    def judged(self, gold: Tiers, decided: Tiers, weight: Floats) -> tuple[float, bool]:
-        """The ratio on other data and whether it is within the bound, or NaN and true: no traffic breaks no promise.
+    def judged(self, gold: Tiers, decided: Tiers, weight: Floats) -> tuple[float, bool | None]:
+        """The ratio on other data and whether it is within the bound; NaN and None where no traffic could tell.
 
         Args:
             gold: Gold tiers, 1 to 4, [N].
@@ -109,7 +113,7 @@ class Promise:
             weight: Traffic weights, [N].
         """
         value = float(self.value(confusion(gold, decided, weight)))
-        return value, math.isnan(value) or bool(self.met(value))
+        return value, None if math.isnan(value) else bool(self.met(value))
 
 
 def parse_promises(texts: Iterable[str]) -> tuple[Promise, ...]:
@@ -147,13 +151,23 @@ def parse_promise(text: str) -> Promise:
         raise TierwiseError(f"promise {text!r}: tiers are one to three different ones of 1, 2, 3, 4")
     if direction == "<=" and kind != "share":
         raise TierwiseError(f"promise {text!r}: only a share can be promised to stay below a bound; write >=")
-    try:
-        bound = float(number)
-    except ValueError:
-        bound = math.nan
-    if not _LEAST <= bound <= 1 - _LEAST:
-        raise TierwiseError(f"promise {text!r}: {number!r} is no bound from {_LEAST} to {1 - _LEAST}")
+    bound = _bound(number)
+    if math.isnan(bound):
+        meant = _bound(number[:-1], 100) if number.endswith("%") else math.nan
+        instead = "" if math.isnan(meant) else f"; write {meant:g}"
+        raise TierwiseError(
+            f"promise {text!r}: {number!r} is no bound from {_LEAST} to {1 - _LEAST}{instead}"
+        )
     return Promise(kind, tuple(sorted(map(int, tiers))), direction == ">=", bound)
+
+
+def _bound(number: str, parts: int = 1) -> float:
+    """So many of `parts`; NaN if that is no bound."""
+    try:
+        bound = float(number) / parts
+    except ValueError:
+        return math.nan
+    return bound if _LEAST <= bound <= 1 - _LEAST else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +202,7 @@ class Proof:
         together: Whether a θ meets all promises at once on these data, proved or not.
         confidence: With which no θ in `proved` breaks a promise.
         queries: That there are.
+        heaviest: Share of the traffic that the heaviest of them holds.
         queries_needed: About how many would prove a θ if the others were like these; None where one is proved, or
             where no number would.
     """
@@ -199,6 +214,7 @@ class Proof:
     together: bool
     confidence: float
     queries: int
+    heaviest: float
     queries_needed: int | None
 
     @property
@@ -211,11 +227,13 @@ class Proof:
         """A sentence for those who asked."""
         promises = " and ".join(standing.promise.words for standing in self.standings)
         sure = f"with {100 * self.confidence:.6g} % confidence"
-        here = f"these {self.queries:,} queries"
         if self.theta is not None:
             values = " and ".join(f"{value:.3f}" for value in self.values)
-            return f"θ = {self.theta} keeps {promises} {sure}; on {here} it is {values}."
-        none = f"No threshold can promise {promises} {sure} on {here}"
+            return (
+                f"θ = {self.theta} keeps {promises} {sure}, as long as no query outweighs the heaviest of these "
+                f"{self.queries:,}; on these it is {values}."
+            )
+        none = f"No threshold can promise {promises} {sure} on these {self.queries:,} queries"
         if self.queries_needed is not None:
             rounded = 10 ** max(0, len(str(self.queries_needed)) - 2)
             return f"{none}; about {math.ceil(self.queries_needed / rounded) * rounded:,} would be needed."
@@ -225,6 +243,25 @@ class Proof:
                 return f"{none}: whatever θ, {best} for {standing.promise.words}, and more would not help."
         why = "it is met too narrowly" if self.together else "θ can keep each alone, not all at once"
         return f"{none}: {why}, and more would not help."
+
+    @property
+    def heavy(self) -> str | None:
+        """A warning where queries seen suggest heavier ones that were not; None without one, and without a θ.
+
+        Of one query more than these, each is as likely as any other to be the one left out. So queries heavier than
+        all others seen hold, in expectation, the share of the traffic that the heaviest holds, and can move a ratio by
+        about as much: more than 5 % is told. Among few queries of like weight the heaviest, too, holds that much;
+        it has to weigh more than three times the mean. A sample that lacks the heavy queries altogether shows nothing
+        of them: no rule on the sample replaces the assumption that `answer` names.
+        """
+        if self.theta is None or self.heaviest <= max(_HEAVY, _TIMES_MEAN / self.queries):
+            return None
+        return (
+            f"the heaviest of {self.queries:,} queries holds {self.heaviest:.0%} of the traffic: ".replace(
+                "%", " %"
+            )
+            + "a heavier one that is not among them could break what is promised"
+        )
 
 
 def prove(
@@ -239,7 +276,8 @@ def prove(
     """The θ that keeps all `promises` with `confidence`, or what is in the way.
 
     In at least that share of all draws of queries, no θ that is called proved breaks a promise; to have none breaks
-    nothing. See `eval.partition.betting` for how, and for what it takes for granted.
+    nothing. That holds as long as no query of the stream outweighs the heaviest drawn, which no draw can tell. See
+    `eval.partition.betting` for how, and for what comes of it otherwise.
 
     Args:
         scores: Cumulative probabilities at tiers 4, 3, 2, [3, N]; see `eval.decisions.cumulative`.
@@ -260,6 +298,7 @@ def prove(
             "all pairs have weight 0, so that nothing can be promised about them; give them weights"
         )
     queries, error = int(query.max()) + 1, 1 - confidence
+    traffic = np.bincount(query, weight)
     payoffs = np.stack([each.payoff for each in promises])
     wealth = log_wealth(scores, gold, query, weight, payoffs)
     holds = proved(wealth, payoffs, error)
@@ -285,6 +324,7 @@ def prove(
         together=bool(met.all(axis=0).any()),
         confidence=confidence,
         queries=queries,
+        heaviest=float(traffic.max() / traffic.sum()),
         queries_needed=queries_needed(wealth, payoffs, error, queries) if chosen is None else None,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from eval.partition.exports import Deployed
 from warehouse.errors import TierwiseError
+from warehouse.ids import is_prefix
 
 if TYPE_CHECKING:
     import uuid
@@ -30,8 +31,10 @@ def resolve_partition(connection: duckdb.DuckDBPyConnection, prefix: str) -> uui
     """The id of the partition that begins with `prefix`.
 
     Raises:
-        TierwiseError: None, or several; the message lists what there is.
+        TierwiseError: No id, none, or several; the message lists what there is.
     """
+    if not is_prefix(prefix):
+        raise TierwiseError(f"{prefix!r} is no id of a partition: give six of its hex digits or more")
     ids = connection.execute(
         "SELECT partition_id FROM partitions WHERE "
         "starts_with(replace(CAST(partition_id AS VARCHAR), '-', ''), replace(lower(?), '-', '')) ORDER BY 1",

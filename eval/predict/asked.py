@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.prompts import prompt_hash, rendered_prompt_row
 from eval.predict.members import require_unaltered
+from eval.predictors import require_name
 from warehouse.ddl import sql_text
 from warehouse.ids import content_id
 from warehouse.parts import with_waiting
@@ -75,9 +76,10 @@ def save_asked(
         How many pairs.
 
     Raises:
-        TierwiseError: No such split, or it was altered since it was frozen.
+        TierwiseError: No such split, or it was altered since it was frozen; a name that no predictor can have.
     """
     require_unaltered(connection, split)
+    require_name(connection, predictor)
     columns = ("pair_id", "item_version_id", "predictor_id", "basis_id")
     predictions = with_waiting(runs, "predictions", columns)
     connection.execute(

@@ -11,7 +11,7 @@ from curation.ingest.files import file_name
 from curation.ingest.rejects import add_rejects, rejects_table
 from curation.scorers import read_tier_probs
 from eval.predict.members import keep, read_members, summarise, values_id
-from eval.predictors import Predictor
+from eval.predictors import Predictor, require_name
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
 
@@ -38,15 +38,17 @@ def predict_from_file(store: Store, split: str, path: Path, name: str | None = N
         TierwiseError: No such split, or one that was altered; a file that cannot be read, lacks columns, or has no
             usable row for a pair of the split.
     """
+    called = path.stem.encode(errors="replace").decode() if name is None else name
+    predictor = Predictor(called, "file")
     with store.read() as connection:
         members = read_members(connection, split)
+        require_name(connection, predictor)
         others = {row[0] for row in connection.execute("SELECT pair_id FROM pairs").fetchall()}
     position = {pair: i for i, pair in enumerate(members.pair_ids)}
     reader = read_tier_probs(path, position, others - position.keys())
     if not reader.rows:
         raise TierwiseError(f"{path}: no usable row for a pair of {split}; {_why(reader)}")
     file = file_name(path)
-    predictor = Predictor(name or path.stem.encode(errors="replace").decode(), "file")
     run = Run("predict", {"split": split, "from": file, "name": predictor.name})
     chosen = list(reader.rows)
     with store.write(run) as connection:

@@ -13,7 +13,7 @@ from warehouse.parts import insert_new, insert_rows
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
     import numpy as np
@@ -100,14 +100,36 @@ def keep(
         }
     )
     connection.register("predicted", predicted)
-    told = {"predictor": predictor.predictor_id, "run": run.run_id}
+    return insert_current(connection, run, predictor, _PREDICTIONS)
+
+
+def insert_current(
+    connection: duckdb.DuckDBPyConnection,
+    run: Run,
+    predictor: Predictor,
+    source: str,
+    parameters: Mapping[str, Any] | None = None,
+) -> int:
+    """Insert the predictions of the query `source`, and let those that stood before another stand again.
+
+    Args:
+        connection: In the transaction of `run`.
+        run: The run; ``$run`` in `source`.
+        predictor: Who predicted; ``$predictor``.
+        source: Rows of ``predictions``.
+        parameters: Others of `source`.
+
+    Returns:
+        How many predictions are new or stand again.
+    """
+    told = {"predictor": predictor.predictor_id, "run": run.run_id, **(parameters or {})}
     again = connection.execute(
         "UPDATE predictions SET run_id = $run::UUID "
-        f"WHERE prediction_id IN (SELECT prediction_id FROM ({_PREDICTIONS})) AND prediction_id NOT IN "
+        f"WHERE prediction_id IN (SELECT prediction_id FROM ({source})) AND prediction_id NOT IN "
         "(SELECT prediction_id FROM current_predictions WHERE predictor_id = $predictor::UUID)",
         told,
     ).fetchall()[0][0]
-    added = insert_new(connection, "predictions", _PREDICTIONS, told)
+    added = insert_new(connection, "predictions", source, told)
     failpoint("predict")
     return int(again) + added
 

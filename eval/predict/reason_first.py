@@ -10,10 +10,11 @@ from curation.backends import Decoding
 from curation.configurations import Configuration
 from curation.sampling import sample
 from eval.predict.asked import read_asked, save_asked
+from eval.predict.members import insert_current
 from eval.predictors import Predictor
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
-from warehouse.parts import insert_new, insert_rows
+from warehouse.parts import insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,15 +110,12 @@ def predict_reason_first(
             for one in asked
         ]
     )
-    parameters = {
-        "predictor": predictor.predictor_id,
-        "configuration": configuration.configuration_id,
-        "run": run.run_id,
-    }
+    parameters = {"configuration": configuration.configuration_id}
     with store.write(run) as connection:
         insert_rows(connection, "predictors", [predictor.row(run.run_id)])
         connection.register("asked", table)
-        insert_new(connection, "predictions", _PREDICTIONS, parameters)
+        connection.execute(_OUTDATED_FAILURES, {"predictor": predictor.predictor_id, **parameters})
+        insert_current(connection, run, predictor, _PREDICTIONS, parameters)
         predicted, failures = connection.execute(
             "SELECT count(tier_probs), count(*) - count(tier_probs) FROM predictions WHERE run_id = ?",
             [run.run_id],
@@ -133,6 +131,12 @@ def predict_reason_first(
         }
     return run.summary
 
+
+_OUTDATED_FAILURES = """
+    DELETE FROM predictions WHERE predictor_id = $predictor::UUID AND tier_probs IS NULL AND sample_id IS NULL
+        AND (pair_id, basis_id) IN (
+            SELECT pair_id, prompt_hash FROM samples WHERE configuration_id = $configuration::UUID AND sample_index = 0)
+"""
 
 # A sample's seconds are its share of its run's by tokens; of a run that was killed they are not known.
 _PREDICTIONS = f"""

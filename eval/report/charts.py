@@ -21,6 +21,7 @@ _BAR = 13
 # Plot area of charts with two axes.
 _X0, _X1 = 40, 410
 _FEW_PAIRS = 30
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +131,19 @@ def objective(
     chosen: Sequence[tuple[str, float]],
     band: tuple[float, float] | None,
 ) -> Markup:
-    """An objective over θ on one or two splits; the thetas `chosen`, and the interval of the one θ."""
+    """An objective over θ on one or two splits; the thetas `chosen`, and the interval of the one θ.
+
+    Points whose value is not finite, or so large that a range might not be, are left out.
+    """
     labels = 18 * len(chosen)
     top, bottom = 30 + labels, 250 + labels
-    values = [value for line in lines for _, value in line.drawn]
+    drawn = [[point for point in line.drawn if abs(point[1]) <= _LARGEST] for line in lines]
+    values = [value for points in drawn for _, value in points] or [0.0]
     low, high = min(values), max(values)
-    margin = (high - low or 0.1) * 0.06
-    low, high = low - margin, high + margin
+    size = max(1.0, abs(low), abs(high))
+    # What differs by less is one number, but for rounding.
+    span = high - low if high - low > 1e-9 * size else 0.1 * size
+    low, high = low - 0.06 * span, high + 0.06 * span
 
     def at(theta: float, value: float) -> tuple[float, float]:
         return _X0 + theta * (_X1 - _X0), bottom - (value - low) / (high - low) * (bottom - top)
@@ -148,8 +155,8 @@ def objective(
         parts.append(rectangle(x0, top, max(x1 - x0, 0.5), bottom - top, "band"))
         parts.append(text(x0 - 5, bottom - 6, "95 %", "muted", "end"))
     parts.extend(_axes(top, bottom, ticks))
-    for line, style in reversed([*zip(lines, ("curve", "curve dashed"), strict=False)]):
-        parts.append(path((at(*point) for point in line.drawn), style))
+    for points, style in reversed([*zip(drawn, ("curve", "curve dashed"), strict=False)]):
+        parts.append(path((at(*point) for point in points), style))
     for row, (label, theta) in enumerate(chosen):
         x, y = at(theta, 0)[0], 40 + 18 * row
         parts.append(segment(x, y - 6, x, bottom, "chosen"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,16 @@ import numpy as np
 
 from eval.decisions import argmax, cumpt
 from eval.evidence import read_evidence
-from eval.metrics.cautions import cautions
+from eval.metrics.cautions import cautions, flattery
 from eval.metrics.counts import confusion
 from eval.metrics.measure import compare, measure, measure_slices
 from eval.metrics.ranks import auc, auc_seconds, boundary_pairs
+from eval.predictors import base_predictor
 from eval.report.data import Decided, ReportData, Slice, Subject
 from eval.report.errors import choose
-from eval.report.partitions import objective_of, read_partition, why_flattering
+from eval.report.partitions import objective_of, read_partition
 from eval.report.series import line, reliability
 from eval.report.stored import (
-    base_predictor,
     read_cases,
     read_costs,
     read_fit_splits,
@@ -29,6 +30,7 @@ from eval.report.stored import (
 )
 from warehouse.errors import TierwiseError
 from warehouse.ledger import utc_now
+from warehouse.locking import StoreHeldError
 from warehouse.version import code_version
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ def gather(
         TierwiseError: No such split, predictor or partition, or a partition of another predictor; pairs that were
             not predicted; two predictors that decided different pairs.
     """
+    with suppress(StoreHeldError):
+        store.merge_waiting(wait=0)
     with store.read(copy_if_held=True) as connection:
         read = _read(connection, predictor, split, partition, versus)
     ours, decided = read.evidence, read.decided
@@ -158,8 +162,13 @@ def _read(
         no_line = f"this version knows no objective {partition.objective}"
     warnings = details.get("warnings")
     told = [str(warning) for warning in warnings] if isinstance(warnings, list) else []
-    if ours.role != "eval":
-        told.append(f"{split} has the role {ours.role}: only splits of the role eval are kept for judging")
+    if ours.role == "calibration":
+        told.append(f"{split} has the role calibration: only splits of the role eval are kept for judging")
+    known = details.get("fingerprints")
+    if isinstance(known, dict) and known.get(split, ours.fingerprint) != ours.fingerprint:
+        told.append(
+            "predicted anew since the partition was fitted: its own numbers are of before, fit it again"
+        )
     base, fitted_on = base_predictor(connection, ours.predictor)
     if partition is not None:
         fitted_on.insert(0, partition.fit_split)
@@ -170,7 +179,7 @@ def _read(
         argmax=most_probable,
         partition=partition,
         decided=decided,
-        flattering=why_flattering(connection, fitted_on, split),
+        flattering=next(iter(flattery(connection, fitted_on, split)), None),
         told=tuple(told),
         subject=Subject(
             predictor=ours.predictor.name,

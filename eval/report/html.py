@@ -13,7 +13,7 @@ from eval.report.charts import probabilities
 from eval.report.sections import colophon, title
 from eval.report.words import shown
 from warehouse.console import printable
-from warehouse.errors import TierwiseError
+from warehouse.tabular import require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,16 +56,6 @@ def write_html(path: Path, data: ReportData, sections: Sequence[Section]) -> int
     finally:
         temporary.unlink(missing_ok=True)
     return len(content)
-
-
-def require_folder(path: Path) -> None:
-    """Check that the file at `path` can have a place.
-
-    Raises:
-        TierwiseError: Its folder does not exist.
-    """
-    if not path.parent.is_dir():
-        raise TierwiseError(f"no folder {path.parent}; make it first")
 
 
 def lines(text: str) -> list[str]:

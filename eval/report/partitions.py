@@ -6,15 +6,12 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from eval.metrics.cautions import flattery, shared_queries
 from eval.partition.objectives import OBJECTIVES, cost_objective
 from eval.partition.stored import find_partition
 from eval.report.data import Alternative, Estimate, Partition, Promise, Share
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import duckdb
 
     from eval.evidence import Evidence
@@ -86,15 +83,6 @@ def objective_of(partition: Partition, details: dict[str, Any]) -> Objective | N
         except (TierwiseError, TypeError):
             return None
     return OBJECTIVES.get(partition.objective)
-
-
-def why_flattering(connection: duckdb.DuckDBPyConnection, fitted_on: Iterable[str], split: str) -> str | None:
-    """Why numbers on `split` flatter what was `fitted_on` some splits; None where they do not."""
-    for fit_split in fitted_on:
-        shared = shared_queries(connection, fit_split, split)
-        if why := flattery(fit_split, split, shared):
-            return why[0]
-    return None
 
 
 def _promise(of: dict[str, Any]) -> Promise:

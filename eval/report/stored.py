@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eval.predictors import find_predictor
 from eval.report.data import Case, Cost, Run
 
 if TYPE_CHECKING:
@@ -25,20 +24,6 @@ _RUNS_OF_A_KIND = 5
 
 # Untrusted texts are cut here, before anything else sees them.
 _TITLE, _DESCRIPTION, _REASONING = 300, 280, 1200
-
-
-def base_predictor(
-    connection: duckdb.DuckDBPyConnection, predictor: Predictor
-) -> tuple[Predictor, list[str]]:
-    """What a calibrated predictor stands on in the end, and the splits that it was fitted on on the way there.
-
-    Any other is its own base.
-    """
-    fitted_on = []
-    while predictor.calibrates_id is not None:
-        fitted_on.append(str(predictor.parameters["fit_split"]))
-        predictor = find_predictor(connection, str(predictor.calibrates_id))
-    return predictor, fitted_on
 
 
 def read_made_of(

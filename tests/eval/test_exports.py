@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import math
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -45,6 +48,7 @@ DEPLOYED = Deployed(
 PROBABILITIES = 100_000
 
 ODD = [0.0, -0.0, 5e-324, 1e-310, 2.2250738585072014e-308, 1e-17, 0.1, 0.3, 0.5, 1.0, 3.0, 1e16, 8e307, 1e308]
+BUILTINS = ("all", "float", "TypeError", "ValueError", "OverflowError")
 BROKEN = [math.nan, math.inf, -math.inf, -5e-324, -1e-9, -0.25]
 
 
@@ -104,7 +108,7 @@ def of_sql() -> Iterator[Tiers]:
 
 
 def of_python(deployed: Deployed) -> Callable[..., int | None]:
-    scope: dict[str, Any] = {"__builtins__": {"any": any, "float": float}}
+    scope: dict[str, Any] = {"__builtins__": {name: vars(builtins)[name] for name in BUILTINS}}
     exec(to_python(deployed), scope)
     tier: Callable[..., int | None] = scope["tier"]
     return tier
@@ -188,15 +192,62 @@ def test_columns_of_other_numbers_are_taken_for_doubles(kind: pa.DataType, sql: 
         assert [of_python(deployed)(*row) for row in zip(*columns, strict=True)] == expected
 
 
+def test_whatever_is_no_probability_has_no_tier_in_python() -> None:
+    tier = of_python(DEPLOYED)
+    for bad in (
+        *(
+            None,
+            pd.NA,
+            pd.NaT,
+            Decimal("NaN"),
+            Decimal("sNaN"),
+            Decimal("-Infinity"),
+            Decimal("-0.1"),
+            Decimal("1e400"),
+        ),
+        *(np.float32("nan"), "abc", "", "nan", "-0.1", "1e400", b"", 10**400, 1j, [0.5], [], {}, object()),
+        *(np.array([0.1, 0.2]), pd.Series([0.1, 0.2])),
+    ):
+        for place in range(4):
+            row: list[Any] = [0.1, 0.2, 0.3, 0.4]
+            row[place] = bad
+            assert tier(*row) is None, row
+
+
+def test_texts_and_truths_are_decided_as_sql_casts_them(sql: Tiers) -> None:
+    texts = [
+        ("0.1", "0.2", "0.4", "0.3"),
+        ("1e-1", " 0.2 ", "+.4", "0.3"),
+        ("0", "0", "0", "1"),
+        ("nan", "0", "0", "1"),
+        ("0", "0", "0", "inf"),
+        ("0", "-1", "0", "1"),
+        ("0", "0", "0", None),
+        ("0.1", "0.6", "0.2", "0.1"),
+    ]
+    expected = [3, 3, 4, None, None, None, None, 3]
+    assert [of_python(DEPLOYED)(*row) for row in texts] == expected
+    assert sql(DEPLOYED, as_table(texts, pa.string())) == expected
+    truths = [(False, False, False, True), (True, True, False, False), (False,) * 4, (True,) * 4]
+    for theta in (0.3, 0.6):
+        deployed = replace(DEPLOYED, thetas=(theta,) * 3)
+        found = [of_python(deployed)(*row) for row in truths]
+        assert found == sql(deployed, as_table(truths, pa.bool_()))
+        assert found == of_json(deployed, np.array(truths, float))
+
+
 def test_python_needs_nothing_else(tmp_path: Path) -> None:
     text = to_python(DEPLOYED)
     tree = ast.parse(text)
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert len(text.splitlines()) <= 25
     module = tmp_path / "partition.py"
-    module.write_text(text + "\nprint(tier(0.1, 0.2, 0.4, 0.3), tier(0, 0, 0, None))\n", encoding="utf-8")
+    module.write_text(
+        text + "\nprint(tier(0.1, 0.2, 0.4, 0.3), tier(0, 0, 0, None), tier(0, 0, '?', '1'))\n",
+        encoding="utf-8",
+    )
     done = subprocess.run([sys.executable, "-I", module], capture_output=True, text=True, check=True)
-    assert done.stdout == "3 None\n"
+    assert done.stdout == "3 None None\n"
 
 
 def test_numbers_of_numpy_are_written_as_plain_ones() -> None:

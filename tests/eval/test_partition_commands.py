@@ -62,10 +62,14 @@ def test_a_partition_is_kept_with_what_it_was_held_against(store: Store) -> None
 
 
 def test_the_same_fit_again_keeps_the_partition_that_is_there(store: Store) -> None:
-    first = fit(store)
-    before = table(store, "FROM partitions")
-    assert fit(store)["partition_id"] == first["partition_id"]
-    assert table(store, "FROM partitions") == before
+    content = "SELECT * EXCLUDE (created_at, run_id) FROM partitions ORDER BY partition_id"
+    first, other = fit(store), fit(store, "--objective", "accuracy")
+    before = table(store, content)
+    assert fit(store)["partition_id"] == first["partition_id"] != other["partition_id"]
+    assert table(store, content) == before
+    # The one fitted last is the newest.
+    newest = "SELECT CAST(partition_id AS VARCHAR) FROM partitions ORDER BY created_at DESC LIMIT 1"
+    assert table(store, newest) == [(first["partition_id"],)]
 
 
 def test_lineage_leads_from_what_was_found_to_where_it_came_from(store: Store) -> None:

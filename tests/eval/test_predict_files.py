@@ -347,7 +347,7 @@ def test_what_a_file_left_out_is_missed_by_metrics(store: Store, tmp_path: Path)
     told = predict(store, write(tmp_path / "bert.csv", [(pair, *PROBS) for pair in some]))
     assert (told["predicted"], told["missing"]) == (PAIRS - 7, 7)
     line = one_line_error(process(store, "metrics", "--predictor", "bert", "--split", "eval_v1"))
-    assert line.startswith(f"bert has not predicted 7 of the {PAIRS} pairs of eval_v1; ")
+    assert line.startswith(f"bert has not predicted 7 of the {PAIRS} pairs of eval_v1: give it a file ")
     rest = write(tmp_path / "rest.csv", [(pair, *PROBS) for pair in pairs(store)[-7:]])
     assert predict(store, rest)["new"] == 7
     assert accuracy(store) == 0.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from eval.decisions import cumpt, cumulative
 from eval.metrics.counts import confusion
 from eval.partition.objectives import OBJECTIVES, cost_objective
 from eval.partition.sweep import between, steps, sweep
+from eval.report.charts import objective as drawn_objective
+from eval.report.data import Line
 from tests.eval.arrays import evidence, evidences, simulated
 from warehouse.errors import TierwiseError
 
@@ -29,7 +32,12 @@ def costs(matrix: list[list[int]]) -> Objective:
     return cost_objective(";".join(",".join(map(str, row)) for row in matrix))
 
 
-OBJECTIVES_AND_COSTS = st.sampled_from(list(OBJECTIVES.values())) | MATRICES.map(costs)
+def matters(matrix: list[list[int]]) -> bool:
+    """Whether it costs anything to predict one tier and not another."""
+    return any(len(set(row)) > 1 for row in matrix)
+
+
+OBJECTIVES_AND_COSTS = st.sampled_from(list(OBJECTIVES.values())) | MATRICES.filter(matters).map(costs)
 
 
 @st.composite
@@ -121,11 +129,59 @@ def test_what_is_undefined_for_every_theta_is_nan() -> None:
         "0,1,2,3;1,0,1,2;2,1,0,1;3,2,1,nan",
         "0,1,2,3;1,0,1,2;2,1,0,1;3,2,1,inf",
         "0,1,2,3;1,0,1,2;2,1,0,1;3,2,1,0;",
+        "0,1,2,1e308;1,0,1,2;2,1,0,1;3,2,1,0",
+        "0,1,2,3;1,0,1,2;2,1,0,1;3,2,-1000001,0",
     ],
 )
 def test_costs_that_are_no_matrix_are_refused(rows: str) -> None:
-    with pytest.raises(TierwiseError, match="needs four rows of four numbers"):
+    with pytest.raises(TierwiseError, match="needs four rows of four numbers") as refused:
         cost_objective(rows)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "rows", ["0,0,0,0;0,0,0,0;0,0,0,0;0,0,0,0", "0,0,0,-0;1,1,1,1;2.5,2.5,2.5,2.5;-3,-3,-3,-3"]
+)
+def test_costs_that_no_prediction_changes_are_refused(rows: str) -> None:
+    with pytest.raises(TierwiseError, match="costs the same whatever tier is predicted") as refused:
+        cost_objective(rows)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_largest_costs_are_swept_and_drawn() -> None:
+    objective = cost_objective("0,0,0,1e6;0,0,0,0;0,0,0,0;-1e6,0,0,0")
+    of = simulated(200, 20, weighted=True)
+    curve = sweep(cumulative(of.tier_probs), of.gold, objective, of.weight)
+    assert np.isfinite(curve.values).all()
+    assert "nan" not in drawn(*curve.values.tolist())
+
+
+def drawn(*values: float) -> str:
+    """The plot of an objective that takes `values` in turn."""
+    points = tuple((place / len(values), value) for place, value in enumerate(values, 1))
+    return drawn_objective(
+        "o", "title", "what it shows", [Line("eval_v1", points, ())], [("θ = 0.50", 0.5)], (0.4, 0.6)
+    )
+
+
+@given(
+    st.lists(st.floats() | st.sampled_from([1e308, -1e308, 0.0, 1.0, 1e20, 5e-324]), min_size=1, max_size=5)
+)
+@settings(deadline=None)
+def test_every_objective_can_be_drawn(values: list[float]) -> None:
+    plot = drawn(*values)
+    assert "nan" not in plot
+    assert "inf" not in plot
+
+
+def test_what_is_not_finite_is_left_out_of_the_plot() -> None:
+    points = re.search(r'points="([^"]*)"', drawn(0.2, math.inf, math.nan, 0.4, -math.inf))
+    alone = re.search(r'points="([^"]*)"', drawn(0.2, 0.4))
+    assert points
+    assert alone
+    heights = [[point.split(",")[1] for point in found[1].split()] for found in (points, alone)]
+    assert heights[0] == heights[1]
+    assert len(heights[0]) == 2
 
 
 def test_costs_are_by_gold_and_predicted_tier() -> None:
