@@ -100,9 +100,9 @@ def plain(backend: TransformersBackend, requests: list[Request]) -> int:
 
 @click.command(help=__doc__)
 @click.option("--model", default="smollm2-135m", show_default=True, help="Directory, Hub id or smollm2-135m.")
-@click.option("--pairs", default=256, show_default=True, help="Prompts.")
+@click.option("--pairs", default=64, show_default=True, help="Prompts.")
 @click.option("--batch-size", type=int, help="Prompts at a time.  [default: the backend's]")
-@click.option("--repeats", default=5, show_default=True, help="Timed rounds.")
+@click.option("--repeats", default=3, show_default=True, help="Timed rounds.")
 def main(model: str, pairs: int, batch_size: int | None, repeats: int) -> None:
     """Time the three sides and print the table."""
     backend = TransformersBackend(resolve(model).path, batch_size=batch_size)
