@@ -205,12 +205,24 @@ def _warnings(
         )
     if found.proof is not None and found.proof.heavy is not None:
         warnings.append(found.proof.heavy)
-    deployed = found.deployed
-    if deployed and found.objective.name in deployed.versus_argmax:
-        gain = deployed.versus_argmax[found.objective.name]
-        if not gain.low > 0:
-            warnings.append(
-                f"on {judged_on.split} its {found.objective.name} is not clearly above argmax: "
-                f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-            )
+    if found.deployed is not None:
+        warnings += _against_argmax(found, found.deployed, fitted_on.split, judged_on.split)
+    return warnings
+
+
+def _against_argmax(found: Fitted, deployed: Alternative, fit_split: str, judge_split: str) -> list[str]:
+    name = found.objective.name
+    before, now = found.alternatives[0].fit[name], deployed.fit[name]
+    gain = deployed.versus_argmax[name]
+    warnings = []
+    if now < before:
+        warnings.append(
+            f"argmax has the larger {name} on {fit_split} already, {before:.4f} against {now:.4f}: "
+            "it is no threshold on cumulative probability, and may be what to keep"
+        )
+    if not gain.low > 0:
+        side = "below" if gain.high < 0 else "not clearly above"
+        warnings.append(
+            f"on {judge_split} its {name} is {side} argmax: {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+        )
     return warnings

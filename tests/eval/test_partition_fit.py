@@ -232,6 +232,26 @@ def test_shares_are_of_traffic_by_month_source_and_kind() -> None:
     assert february.decided == (0.5, 0.5, 0.0, 0.0)
 
 
+def test_where_argmax_is_better_it_is_said() -> None:
+    # The middle tiers are most probable where they are right, and no sum from tier 4 down tells them apart.
+    gold = np.tile([1, 2, 3, 4], 150)
+    rows = np.array(
+        [
+            [0.40, 0.02, 0.20, 0.38],
+            [0.25, 0.40, 0.00, 0.35],
+            [0.35, 0.00, 0.40, 0.25],
+            [0.36, 0.20, 0.04, 0.40],
+        ]
+    )
+    of = evidence(rows[gold - 1], gold, np.repeat(np.arange(150), 4))
+    fitted = fit(of)
+    assert fitted.deployed is not None
+    assert fitted.alternatives[0].fit["macro_f1"] == 1 > fitted.deployed.fit["macro_f1"]
+    said = " ".join(fitted.warnings)
+    assert "argmax has the larger macro_f1 on eval_v1 already, 1.0000" in said
+    assert "is below argmax" in said
+
+
 def test_few_queries_are_warned_of() -> None:
     of = skewed(200, 40)
     fitted = fit(of)
