@@ -20,6 +20,7 @@ COMMANDS = {
     "python -m warehouse --help": ["-m", "warehouse", "--help"],
     "python -m curation --help": ["-m", "curation", "--help"],
     "python -m annotation --help": ["-m", "annotation", "--help"],
+    "python -m eval --help": ["-m", "eval", "--help"],
 }
 RUNS = 15
 AIM_SECONDS = 0.4

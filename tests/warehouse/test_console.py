@@ -24,15 +24,26 @@ if TYPE_CHECKING:
 HEAVY = ["_duckdb", "argilla", "duckdb", "numpy", "pandas", "polars", "pyarrow", "rich", "torch"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["sql", "--help"], ["--nonsense"]])
-def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("warehouse", ["--help"]),
+        ("warehouse", ["sql", "--help"]),
+        ("warehouse", ["--nonsense"]),
+        ("curation", ["sample", "--help"]),
+        ("annotation", ["serve", "--help"]),
+        ("eval", ["predict", "--help"]),
+        ("eval", ["partition", "fit", "--help"]),
+    ],
+)
+def test_help_loads_nothing_heavy(package: str, arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom warehouse.__main__ import main\nsys.argv[1:] = sys.argv[2:]\n"
-        "try: main(prog_name='warehouse')\n"
+        f"import sys\nfrom {package}.__main__ import main\nsys.argv[1:] = sys.argv[2:]\n"
+        f"try: main(prog_name='{package}')\n"
         f"finally: print('loaded', [name for name in {HEAVY} if name in sys.modules])"
     )
     done = python(code, "", *arguments)
-    assert "Usage: warehouse" in done.stdout + done.stderr
+    assert f"Usage: {package}" in done.stdout + done.stderr
     assert done.stdout.endswith("loaded []\n")
 
 
