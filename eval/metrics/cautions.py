@@ -51,7 +51,7 @@ def cautions(evidence: Evidence, predicted: NDArray[np.int64] | None = None) -> 
         )
     if evidence.queries < FEW_QUERIES:
         found.append(
-            f"{evidence.queries} quer{'ies' if evidence.queries > 1 else 'y'} only: "
+            f"{split} has {evidence.queries} quer{'ies' if evidence.queries > 1 else 'y'} only: "
             f"intervals by resampling fewer than {FEW_QUERIES} are too narrow"
         )
     if evidence.undecided:

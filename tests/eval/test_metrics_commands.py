@@ -215,7 +215,7 @@ def test_what_to_know_before_believing_is_marked(store: Store) -> None:
         )
     printed = run(main, "metrics", *MEASURE, "--db", store.path)
     assert "! no pair of eval_v1 has gold tier 2: F1 of it is 0, as " in printed
-    assert "! 25 queries only" in printed
+    assert "! eval_v1 has 25 queries only" in printed
     assert "! 75 pairs of eval_v1 have no prediction and are left out: no tier 75" in printed
     assert "! eval_v1 is not what was frozen any more" in printed
     assert "metric           value" in printed
