@@ -128,7 +128,7 @@ def test_batches_change_nothing_but_rounding(
         assert ours == pytest.approx(theirs, abs=1e-4)
 
 
-@pytest.mark.parametrize("moment", ["part", "merge", "collect"])
+@pytest.mark.parametrize("moment", ["part", "merge"])
 def test_a_killed_run_goes_on_and_reads_no_prompt_twice(store: Path, tiny_model: Path, moment: str) -> None:
     arguments = ("predict", "--split", SPLIT, "--model", tiny_model, "--batch-size", "5", "--db", store)
     killed = subprocess.run(
