@@ -31,6 +31,18 @@ def confusion(
     return np.bincount(cells, weight, minlength=16).astype(np.float64).reshape(4, 4)
 
 
+def query_counts(
+    gold: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    query: NDArray[np.int64],
+    weight: NDArray[np.float64],
+    queries: int,
+) -> NDArray[np.float64]:
+    """Summed weights of each query, 0 to `queries` − 1, by gold and predicted tier, [Q, 16]."""
+    cells = query * 16 + (gold - 1) * 4 + predicted - 1
+    return np.bincount(cells, weight, minlength=queries * 16).astype(np.float64).reshape(queries, 16)
+
+
 def accuracy(counts: Counts) -> Any:
     """Share of pairs whose predicted tier is gold."""
     return ratio(sum(counts[t, t] for t in range(4)), _total(counts))

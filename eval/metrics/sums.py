@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eval.metrics.counts import TIERS, accuracy, f1, macro_f1, mean_cost, quadratic_kappa, ratio
+from eval.metrics.counts import TIERS, accuracy, f1, macro_f1, mean_cost, quadratic_kappa, query_counts, ratio
 from eval.metrics.ranks import expected_tier, ndcg
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def per_query(
     sizes = np.bincount(query)
     queries = len(sizes)
     sums = np.empty((queries, _GAPS + BINS))
-    cells = (gold - 1) * 4 + predicted - 1
-    sums[:, :_CELLS] = np.bincount(query * _CELLS + cells, weight, queries * _CELLS).reshape(queries, _CELLS)
+    sums[:, :_CELLS] = query_counts(gold, predicted, query, weight, queries)
     sums[:, _LOG_LOSS] = np.bincount(query, weight * log_loss(tier_probs, gold))
     sums[:, _BRIER] = np.bincount(query, weight * brier(tier_probs, gold))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.metrics.bootstrap import interval, resample_counts
+from eval.metrics.counts import query_counts
 from eval.metrics.measure import rounded
 
 if TYPE_CHECKING:
@@ -34,61 +35,38 @@ class Interval:
         return {name: rounded(getattr(self, name)) for name in ("value", "low", "high")}
 
 
-def query_counts(evidence: Evidence, predicted: Tiers) -> NDArray[np.float64]:
-    """Summed weights of each query by gold and predicted tier, [Q, 16]."""
-    cells = evidence.query * 16 + (evidence.gold - 1) * 4 + predicted - 1
-    counts = np.bincount(cells, evidence.weight, minlength=evidence.queries * 16)
-    return counts.astype(np.float64).reshape(evidence.queries, 16)
-
-
-def judge(
-    evidence: Evidence,
-    decided: Mapping[str, Tiers],
-    objectives: Mapping[str, Objective],
-    *,
-    resamples: int,
-    seed: int,
-) -> dict[str, dict[str, Interval]]:
-    """The `objectives` of each way to decide, by its name and theirs.
-
-    Args:
-        evidence: N pairs.
-        decided: Tiers by each way, [N].
-        objectives: By name.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
-    """
-    drawn = _Resampled(evidence, decided, resamples, seed)
+def judge(drawn: Resampled, objectives: Mapping[str, Objective]) -> dict[str, dict[str, Interval]]:
+    """The `objectives` of each way to decide, by its name and theirs."""
     return {
         way: {name: drawn.interval(objective, way) for name, objective in objectives.items()}
-        for way in decided
+        for way in drawn.ways
     }
 
 
 def differences(
-    evidence: Evidence,
-    decided: Mapping[str, Tiers],
-    objectives: Mapping[str, Objective],
-    than: str,
-    *,
-    resamples: int,
-    seed: int,
+    drawn: Resampled, objectives: Mapping[str, Objective], than: str
 ) -> dict[str, dict[str, Interval]]:
     """As `judge`, each less the way called `than` in the same resamples; `than` itself is left out."""
-    drawn = _Resampled(evidence, decided, resamples, seed)
     return {
         way: {name: drawn.interval(objective, way, than) for name, objective in objectives.items()}
-        for way in decided
+        for way in drawn.ways
         if way != than
     }
 
 
-class _Resampled:
-    """Counts of each way in each resample, and as they are."""
+class Resampled:
+    """Counts of each way to decide, as they are and in each resample: drawn once for all that is asked of them.
+
+    Attributes:
+        ways: Their names.
+    """
 
     def __init__(self, evidence: Evidence, decided: Mapping[str, Tiers], resamples: int, seed: int) -> None:
+        """Draw `resamples` of the queries of `evidence`, whose N pairs each way has `decided`, [N]."""
+        self.ways = tuple(decided)
         self._queries = evidence.queries
-        sums = {way: query_counts(evidence, tiers) for way, tiers in decided.items()}
+        rows = (evidence.query, evidence.weight, evidence.queries)
+        sums = {way: query_counts(evidence.gold, tiers, *rows) for way, tiers in decided.items()}
         self._whole = {way: counts.sum(axis=0).reshape(4, 4) for way, counts in sums.items()}
         blocks: dict[str, list[NDArray[np.float64]]] = {way: [] for way in sums}
         for block in resample_counts(evidence.queries, resamples, seed):

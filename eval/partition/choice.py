@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eval.decisions import walk
-from eval.partition.alternatives import Interval, differences
+from eval.partition.alternatives import Interval, Resampled, differences
 from eval.partition.boundaries import fit_boundaries
 from eval.partition.sweep import sweep
 
@@ -62,14 +62,8 @@ def choose(
         fitted = fit_boundaries(scores[:, seen], gold, objective, weight, start=theta)
         one[held] = walk(scores[:, held], (theta,) * 3)
         three[held] = walk(scores[:, held], fitted.thetas)
-    found = differences(
-        evidence,
-        {"one": one, "three": three},
-        {objective.name: objective},
-        "one",
-        resamples=resamples,
-        seed=seed,
-    )["three"][objective.name]
+    drawn = Resampled(evidence, {"one": one, "three": three}, resamples, seed)
+    found = differences(drawn, {objective.name: objective}, "one")["three"][objective.name]
     said = (
         f"{objective.name} on held-out queries, {FOLDS} folds, {found.value:+.4f} "
         f"({found.low:+.4f} to {found.high:+.4f})"

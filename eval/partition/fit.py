@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eval.decisions import argmax, cumpt, cumulative, walk
 from eval.metrics.cautions import cautions
 from eval.metrics.counts import confusion
-from eval.partition.alternatives import Interval, differences, judge
+from eval.partition.alternatives import Interval, Resampled, differences, judge
 from eval.partition.boundaries import fit_boundaries
 from eval.partition.choice import Choice, choose
 from eval.partition.objectives import OBJECTIVES
@@ -128,7 +128,6 @@ def fit_partition(
     curve = sweep(scores, gold, objective, weight)
     one = (curve.theta,) * 3
     boundaries = fit_boundaries(scores, gold, objective, weight, start=curve.theta)
-    settings = {"resamples": resamples, "seed": seed}
     proof = None
     thetas: dict[str, Thetas] = {
         ONE_THETA: one,
@@ -151,8 +150,8 @@ def fit_partition(
     objectives = OBJECTIVES | {objective.name: objective}
     here = decide_all(fitted_on, thetas)
     there = decide_all(judged_on, thetas)
-    values = judge(judged_on, there, objectives, **settings)
-    versus = differences(judged_on, there, objectives, ARGMAX, **settings)
+    drawn = Resampled(judged_on, there, resamples, seed)
+    values, versus = judge(drawn, objectives), differences(drawn, objectives, ARGMAX)
     found = Fitted(
         objective=objective,
         chosen=chosen,

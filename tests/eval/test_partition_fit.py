@@ -15,7 +15,7 @@ from eval.decisions import argmax, cumpt, cumulative, walk
 from eval.evidence import Attribute
 from eval.metrics.counts import confusion
 from eval.metrics.measure import compare, measure
-from eval.partition.alternatives import differences, judge
+from eval.partition.alternatives import Resampled, differences, judge
 from eval.partition.choice import choose
 from eval.partition.fit import ARGMAX, ONE_THETA, PER_BOUNDARY, PROMISED, fit_partition
 from eval.partition.objectives import OBJECTIVES, cost_objective
@@ -76,10 +76,11 @@ def test_alternatives_are_judged_as_metrics_are() -> None:
     of = simulated(400, 60, weighted=True)
     cut = cumpt(of.tier_probs, (0.6,) * 3)
     decided = {"argmax": argmax(of.tier_probs), "cut": cut}
-    ours = judge(of, decided, OBJECTIVES, **SETTINGS)["cut"]["macro_f1"]
+    drawn = Resampled(of, decided, **SETTINGS)
+    ours = judge(drawn, OBJECTIVES)["cut"]["macro_f1"]
     theirs = next(m for m in measure(of, cut, areas=False, **SETTINGS) if m.metric == "macro_f1")
     assert (ours.value, ours.low, ours.high) == pytest.approx((theirs.value, theirs.low, theirs.high))
-    less = differences(of, decided, OBJECTIVES, "argmax", **SETTINGS)["cut"]["accuracy"]
+    less = differences(drawn, OBJECTIVES, "argmax")["cut"]["accuracy"]
     paired = next(m for m in compare(of, of, cut, areas=False, **SETTINGS) if m.metric == "accuracy")
     assert (less.value, less.low, less.high) == pytest.approx((paired.value, paired.low, paired.high))
 

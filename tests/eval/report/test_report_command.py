@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eval.__main__ import main
 from eval.calibration import calibrate
 from eval.decisions import cumpt
 from eval.evidence import read_evidence
@@ -348,9 +347,6 @@ def test_a_correction_by_a_person_is_shown(store: Store) -> None:
 
 
 def test_a_user_fits_and_reports(store: Store, tmp_path: Path) -> None:
-    if not {"partition", "report"} <= main.commands.keys():
-        pytest.skip("python -m eval has no partition and no report yet")
-
     def tierwise(*arguments: object) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "eval", *map(str, arguments), "--db", str(store.path)],
