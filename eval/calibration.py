@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.calibrators import TEMPERATURES, Temperature, fit
-from eval.evidence import read_evidence
 from eval.metrics.cautions import (
     FEW_QUERIES,
     absent_tiers,
     cautions,
-    flattery,
-    require_other_split,
 )
 from eval.metrics.counts import TIERS
 from eval.metrics.measure import compare
 from eval.predict.members import insert_current
-from eval.predictors import Predictor, base_predictor
+from eval.predictors import Predictor
+from eval.two_splits import read_two_splits
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_rows
@@ -87,11 +85,8 @@ def calibrate(
     """
     store.merge_waiting()
     with store.read() as connection:
-        require_other_split(connection, fit_split, judge_split, same_split=same_split)
-        fitted_on = read_evidence(connection, predictor, fit_split)
-        before = read_evidence(connection, str(fitted_on.predictor.predictor_id), judge_split)
-        ancestry = base_predictor(connection, fitted_on.predictor)[1]
-        flattering = flattery(connection, [fit_split, *ancestry], judge_split)
+        two = read_two_splits(connection, predictor, fit_split, judge_split, same_split=same_split)
+        fitted_on, before = two.fitted_on, two.judged_on
         asked = {
             "predictor": fitted_on.predictor.predictor_id,
             "splits": [fit_split, judge_split],
@@ -109,7 +104,7 @@ def calibrate(
     warnings = [
         *_fit_warnings(fitted_on, calibration),
         *cautions(before),
-        *flattering,
+        *two.flattering,
     ]
     run = Run("calibrate", {"predictor": predictor, "method": method, "fit": fit_split, "judge": judge_split})
     with store.write(run) as connection:

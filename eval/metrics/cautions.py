@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.splits.inspect import require_split
 from eval.decisions import argmax
 from eval.metrics.counts import TIERS
-from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,28 +68,6 @@ def cautions(evidence: Evidence, predicted: NDArray[np.int64] | None = None) -> 
 def absent_tiers(evidence: Evidence) -> list[int]:
     """Tiers that no pair has as gold."""
     return sorted(set(TIERS) - set(evidence.gold.tolist()))
-
-
-def require_other_split(
-    connection: duckdb.DuckDBPyConnection, fit_split: str, judge_split: str, *, same_split: bool
-) -> None:
-    """Check that nothing is fitted on a split that judges, unless `same_split` allows that the two are one.
-
-    Raises:
-        TierwiseError: They are one, or the split to fit on has the role eval; no such split.
-    """
-    require_split(connection, fit_split)
-    if fit_split == judge_split and not same_split:
-        raise TierwiseError(
-            f"{fit_split} cannot judge what was fitted on it; name another split with --judge, "
-            "or give --same-split for numbers that flatter"
-        )
-    role = connection.execute("SELECT role FROM splits WHERE split = ?", [fit_split]).fetchall()[0][0]
-    if role == "eval" and fit_split != judge_split:
-        raise TierwiseError(
-            f"{fit_split} is there to judge, not to fit on; name a calibration split with --fit "
-            "(`python -m curation split create calibration --role calibration`)"
-        )
 
 
 def flattery(connection: duckdb.DuckDBPyConnection, fitted_on: Iterable[str], judge_split: str) -> list[str]:

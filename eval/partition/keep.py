@@ -6,12 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from eval.evidence import read_evidence
-from eval.metrics.cautions import flattery, require_other_split
 from eval.metrics.measure import rounded
 from eval.partition.fit import ONE_THETA, PER_BOUNDARY, Fitted, fit_partition
 from eval.partition.objectives import OBJECTIVES
-from eval.predictors import base_predictor
+from eval.two_splits import read_two_splits
 from warehouse.ids import content_id
 from warehouse.ledger import Run, utc_now
 from warehouse.locking import StoreHeldError
@@ -80,17 +78,14 @@ def fit_and_keep(
     """
     store.merge_waiting()
     with store.read() as connection:
-        require_other_split(connection, fit_split, judge_split, same_split=same_split)
-        fitted_on = read_evidence(connection, predictor, fit_split)
-        judged_on = read_evidence(connection, str(fitted_on.predictor.predictor_id), judge_split)
-        ancestry = base_predictor(connection, fitted_on.predictor)[1]
-        flattering = flattery(connection, [fit_split, *ancestry], judge_split)
+        two = read_two_splits(connection, predictor, fit_split, judge_split, same_split=same_split)
+    fitted_on, judged_on = two.fitted_on, two.judged_on
     before(fitted_on)
     fitted = fit_partition(
         fitted_on, judged_on, objective, promises, confidence=confidence, resamples=resamples, seed=seed
     )
-    fitted.warnings[:0] = flattering
-    if promises and fit_split in ancestry:
+    fitted.warnings[:0] = two.flattering
+    if promises and fit_split in two.ancestry:
         fitted.warnings.append(
             f"{fitted_on.predictor.name} was calibrated on {fit_split}: what is proved there takes its probabilities "
             "for given, which they are not; promise on a calibration split of their own"
