@@ -18,7 +18,7 @@ from eval.partition.boundaries import fit_boundaries
 from eval.partition.objectives import OBJECTIVES, Objective, cost_objective
 from eval.partition.sweep import sweep
 from tests.eval.arrays import evidence, evidences, simulated
-from tests.eval.test_sweep import MATRICES, breakpoints, costs, weighted
+from tests.eval.test_sweep import COSTS, breakpoints, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eval.evidence import Evidence
     from eval.partition.boundaries import Boundaries
 
-ADDITIVE = MATRICES.map(costs) | st.just(OBJECTIVES["accuracy"])
+ADDITIVE = COSTS | st.just(OBJECTIVES["accuracy"])
 OTHERS = st.sampled_from([OBJECTIVES[name] for name in ("macro_f1", "f1_34", "quadratic_kappa")])
 EVERY = [*OBJECTIVES.values(), cost_objective("0,1,2.5,3;1,0,1,2;2,1.1,0,1;9,2,1,0")]
 

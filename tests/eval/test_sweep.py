@@ -37,7 +37,8 @@ def matters(matrix: list[list[int]]) -> bool:
     return any(len(set(row)) > 1 for row in matrix)
 
 
-OBJECTIVES_AND_COSTS = st.sampled_from(list(OBJECTIVES.values())) | MATRICES.filter(matters).map(costs)
+COSTS = MATRICES.filter(matters).map(costs)
+OBJECTIVES_AND_COSTS = st.sampled_from(list(OBJECTIVES.values())) | COSTS
 
 
 @st.composite
