@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from curation.prompts import Template
 
 
+def model_id(model: ModelReference) -> uuid.UUID:
+    """Id in ``models``: the content of the model's files."""
+    return content_id("model", model.digest)
+
+
+def model_row(model: ModelReference) -> dict[str, str]:
+    """Row of ``models``, without its run."""
+    return {
+        "model_id": str(model_id(model)),
+        "name": model.name,
+        "digest": model.digest,
+        "path": str(model.path),
+    }
+
+
 @dataclass(frozen=True)
 class Configuration:
     """A model, a prompt template, and how to decode."""
@@ -31,8 +46,8 @@ class Configuration:
 
     @cached_property
     def model_id(self) -> uuid.UUID:
-        """Id in ``models``: the content of the model's files."""
-        return content_id("model", self.model.digest)
+        """Id in ``models``."""
+        return model_id(self.model)
 
     @cached_property
     def configuration_id(self) -> uuid.UUID:
@@ -47,16 +62,7 @@ class Configuration:
         """Rows of ``models``, ``prompts`` and ``configurations``."""
         run = {"run_id": str(run_id)}
         prompt_id = str(self.template.prompt_id)
-        yield (
-            "models",
-            {
-                "model_id": str(self.model_id),
-                "name": self.model.name,
-                "digest": self.model.digest,
-                "path": str(self.model.path),
-                **run,
-            },
-        )
+        yield "models", {**model_row(self.model), **run}
         yield (
             "prompts",
             {

@@ -7,11 +7,12 @@ fifth of the evidence. Bands go by c/n; see the macro ``difficulty_band``.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from curation.grades import CURRENT_GRADES
 from curation.grading import GRADER_VERSION
-from warehouse.ids import sql_content_id
+from warehouse.ids import content_id, sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import replace_rows
 
@@ -22,6 +23,69 @@ if TYPE_CHECKING:
 
 PRIOR = 0.5
 BANDS = ("solved", "easy", "medium", "hard", "unsolved")
+
+
+def band(n: int, c: int) -> str:
+    """Difficulty band of `c` correct samples of `n`, as the macro ``difficulty_band`` gives it."""
+    if c in (0, n):
+        return "solved" if c else "unsolved"
+    return "easy" if c / n >= 3 / 4 else "medium" if c / n >= 3 / 8 else "hard"
+
+
+def posterior(n: int, c: int) -> dict[str, float]:
+    """Beta posterior of the solve rate after `c` of `n` samples were correct, by the names of its columns."""
+    from scipy.stats import beta
+
+    a, b = c + PRIOR, n - c + PRIOR
+    return {
+        "posterior_alpha": a,
+        "posterior_beta": b,
+        "solve_rate": a / (a + b),
+        "solve_rate_low": float(beta.ppf(0.025, a, b)),
+        "solve_rate_high": float(beta.ppf(0.975, a, b)),
+    }
+
+
+def difficulty_at_step(
+    pair_id: str,
+    configuration_id: uuid.UUID,
+    *,
+    run_id: uuid.UUID,
+    step: int,
+    n: int,
+    c: int,
+    unparsable: int,
+    gold_tier: int,
+) -> dict[str, Any]:
+    """Row of ``difficulty`` for a group that a trainer sampled.
+
+    Args:
+        pair_id: Pair, in hex.
+        configuration_id: The model that training started from, with how the group was sampled.
+        run_id: Run that has moved the model since.
+        step: Optimizer steps that it had taken.
+        n: Samples in the group.
+        c: Correct ones.
+        unparsable: Those without a tier.
+        gold_tier: Tier that they were graded against.
+    """
+    pair = uuid.UUID(pair_id)
+    return {
+        "difficulty_id": str(content_id("difficulty", pair, configuration_id, step, run_id)),
+        "pair_id": str(pair),
+        "configuration_id": str(configuration_id),
+        "step": step,
+        "n": n,
+        "c": c,
+        "unparsable": unparsable,
+        "pass_1": c / n,
+        "pass_n": float(c > 0),
+        **posterior(n, c),
+        "band": band(n, c),
+        "gold_tier": gold_tier,
+        "grader_version": GRADER_VERSION,
+        "run_id": str(run_id),
+    }
 
 
 def update_difficulty(store: Store) -> dict[str, Any]:
@@ -80,13 +144,8 @@ def update_difficulty(store: Store) -> dict[str, Any]:
 
 def _save_posteriors(connection: duckdb.DuckDBPyConnection) -> None:
     """The table ``posteriors``, one row for each (n, c) that occurs: few, however many pairs."""
-    from scipy.stats import beta
-
     counts = connection.execute("SELECT DISTINCT n, c FROM solved").fetchall()
-    rows = []
-    for n, c in counts:
-        a, b = c + PRIOR, n - c + PRIOR
-        rows.append((n, c, a, b, a / (a + b), float(beta.ppf(0.025, a, b)), float(beta.ppf(0.975, a, b))))
+    rows = [(n, c, *posterior(n, c).values()) for n, c in counts]
     connection.execute(
         "CREATE TEMP TABLE posteriors (n INTEGER, c INTEGER, posterior_alpha DOUBLE, posterior_beta DOUBLE, "
         "solve_rate DOUBLE, solve_rate_low DOUBLE, solve_rate_high DOUBLE)"

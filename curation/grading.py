@@ -133,6 +133,13 @@ _ENDS = re.compile(
     rf"{_CLOSE}{{0,6}}(?:{_S}*+(?:\n|\Z|[.!;]|<[/|])|,?{_S}(?ai:because|since|rather|instead|not)(?!\w))"
 )
 
+_REASON_LETTERS = 10
+_LETTER = re.compile(r"[^\W\d_]")
+_FORMS: dict[Format, re.Pattern[str]] = {
+    "answer-first": re.compile(r"(?P<tier>[1-4])[ \t\r]*+\n(?P<reason>.*)", re.DOTALL),
+    "reason-first": re.compile(r"(?P<reason>.*)\nTier: (?P<tier>[1-4])\s*\Z", re.DOTALL),
+}
+
 
 def parse(text: str, form: Format) -> Verdict:
     """Read the tier a text states, by the rules at the top of this module. Total: any string gets a verdict."""
@@ -166,6 +173,19 @@ def contradictions(text: str, form: Format) -> list[tuple[int, int]]:
         if None not in (other.tier, other.offset, verdict.tier) and other.tier != verdict.tier
     ]
     return [found.span() for offset in others if offset is not None and (found := _ATOM.match(text, offset))]
+
+
+def follows_format(text: str, form: Format) -> bool:
+    """Whether the verdict stands exactly where the prompt wants it, with a reason of ten letters or more beside it.
+
+    Answer-first: the text begins with the digit, alone on its line. Reason-first: the last line is `Tier: <digit>`.
+    """
+    found = _FORMS[form].match(text)
+    return bool(
+        found
+        and len(_LETTER.findall(found["reason"])) >= _REASON_LETTERS
+        and parse(text, form).offset == found.start("tier")
+    )
 
 
 def _choose(text: str, form: Format, statements: list[Verdict]) -> Verdict:

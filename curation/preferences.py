@@ -12,15 +12,22 @@ Each default is a choice that a practitioner would make:
 - No two equal texts: among equal samples the first counts.
 - What people said comes before what is counted (`curation.reviewed`): no sample is chosen that they rejected, and each
   correction of theirs is chosen over what it corrects, whatever their lengths, beside the 2.
+
+A teacher, where one is named, answers the prompts that no sample solved, those without one to choose: the oracle
+correction of TaoSR1 (arXiv 2508.12365). Its shortest sample of the same pair that may be chosen by the rules above,
+about the same text of the item, is chosen over the model's own wrong samples, under the model's own prompt. Each side's
+length is in the tokens of the model that wrote it. A prompt with a correction gets no teacher: a person answered it.
 """
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
 from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
+from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
 from warehouse.parts import insert_new
@@ -28,6 +35,7 @@ from warehouse.parts import insert_new
 if TYPE_CHECKING:
     import duckdb
 
+    from curation.configurations import ConfigurationInStore
     from warehouse.store import Store
 
 HardestBy = Literal["confidence", "distance"]
@@ -43,6 +51,7 @@ def update_preferences(
     store: Store,
     *,
     configuration: str | None = None,
+    teacher: str | None = None,
     per_prompt: int = 2,
     hardest_by: HardestBy = "confidence",
     max_length_ratio: float = 2.0,
@@ -55,15 +64,17 @@ def update_preferences(
     Args:
         store: The store.
         configuration: Id or its beginning; the newest finished one if not given.
+        teacher: Id, or its beginning, of the configuration that answers prompts which no sample solved.
         per_prompt: At most so many for a prompt.
         hardest_by: Which wrong samples come first.
         max_length_ratio: Longer over shorter side, in generated tokens, at most.
         reviewed: ``accepted`` chooses only what people accepted or wrote.
 
     Raises:
-        TierwiseError: No such configuration.
+        TierwiseError: No such configuration, or the teacher is the configuration itself or answers in another format.
     """
     parameters = {
+        "teacher": teacher,
         "per_prompt": per_prompt,
         "hardest_by": hardest_by,
         "max_length_ratio": max_length_ratio,
@@ -72,10 +83,13 @@ def update_preferences(
     run = Run("pairs", parameters)
     with store.read() as connection:
         picked = pick_configuration(connection, configuration)
+        picked_teacher = None if teacher is None else _pick_teacher(connection, teacher, picked)
     with store.write(run) as connection:
         _gather(connection, picked.configuration_id, reviewed)
-        _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
         _correct(connection, picked.configuration_id)
+        if picked_teacher:
+            _teach(connection, picked_teacher.configuration_id, reviewed)
+        _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
             "AND preference_id NOT IN (SELECT preference_id FROM matched) "
@@ -98,6 +112,7 @@ def update_preferences(
         )
         run.summary = {
             "configuration": picked.text,
+            **({"teacher": picked_teacher.text} if picked_teacher else {}),
             **_counts(connection, reviewed),
             "new": added,
             "withdrawn": withdrawn,
@@ -105,26 +120,47 @@ def update_preferences(
     return run.summary
 
 
-def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, reviewed: Reviewed | None) -> None:
-    """Make ``gathered_prompts``: a row for each, with its choosable and its rejectable samples as lists.
+def _pick_teacher(
+    connection: duckdb.DuckDBPyConnection, prefix: str, student: ConfigurationInStore
+) -> ConfigurationInStore:
+    teacher = pick_configuration(connection, prefix)
+    if teacher.configuration_id == student.configuration_id:
+        raise TierwiseError(
+            f"--teacher {prefix} is the configuration to be taught itself; name that one with `--configuration`, its "
+            'teacher with `--teacher` (`python -m warehouse sql "FROM configurations"`)'
+        )
+    if teacher.format != student.format:
+        model, prompt = connection.execute(
+            "SELECT (SELECT name FROM models JOIN configurations USING (model_id) WHERE configuration_id = $teacher), "
+            "(SELECT name FROM prompts JOIN configurations USING (prompt_id) WHERE configuration_id = $student)",
+            {"teacher": teacher.configuration_id, "student": student.configuration_id},
+        ).fetchall()[0]
+        raise TierwiseError(
+            f"--teacher {prefix} answers {teacher.format} where the prompts to be taught ask for {student.format}; run "
+            f"`python -m curation sample --n 8 --model {shlex.quote(model)} --prompt {prompt}` and name what it "
+            "prints as configuration"
+        )
+    return teacher
+
+
+def _sql_gathered(reviewed: Reviewed | None, pairs: str = "true") -> str:
+    """Query for the prompts of $configuration: a row for each, with its choosable and its rejectable samples as lists.
 
     A prompt has few samples, however many prompts there are. Lists in its row take less memory than joins and
-    windows over all samples, and need no sorting.
+    windows over all samples, and need no sorting. The least sample is the shortest, then the first.
     """
-    connection.execute(
-        f"""
-        CREATE TEMP TABLE gathered_prompts AS
+    return f"""
         WITH gathered AS (
             SELECT pair_id, prompt_hash, any_value(prompt_id) AS prompt_id, any_value(gold_tier) AS gold_tier,
                 list(struct_pack(
-                    index := sample_index, text := text_hash, id := sample_id, tokens := completion_tokens,
+                    tokens := completion_tokens, index := sample_index, text := text_hash, id := sample_id,
                     tier := tier, distance := distance, confidence := tier_probs[tier],
                     choosable := correct AND finish_reason = 'stop'
                         AND (consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
                         AND {sql_teachable("o.outcome", reviewed)},
                     rejectable := g.outcome = 'wrong')) AS samples
             FROM ({CURRENT_GRADES}) g LEFT JOIN (SELECT sample_id, outcome FROM review_outcomes) o USING (sample_id)
-            WHERE configuration_id = $configuration::UUID GROUP BY pair_id, prompt_hash
+            WHERE configuration_id = $configuration::UUID AND {pairs} GROUP BY pair_id, prompt_hash
         ), different AS (
             SELECT * REPLACE (list_filter(samples, lambda s: len(list_filter(
                 samples, lambda t: t.text = s.text AND t.index < s.index)) = 0) AS samples) FROM gathered
@@ -132,8 +168,32 @@ def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, reviewed:
         SELECT * EXCLUDE (samples), list_filter(samples, lambda s: s.choosable) AS choosable,
             list_filter(samples, lambda s: s.rejectable) AS rejectable
         FROM different
-        """,
+    """
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, reviewed: Reviewed | None) -> None:
+    """Make ``gathered_prompts``, which the teacher has not touched yet."""
+    connection.execute(
+        f"CREATE TEMP TABLE gathered_prompts AS SELECT *, false AS from_teacher FROM ({_sql_gathered(reviewed)})",
         {"configuration": configuration},
+    )
+
+
+def _teach(connection: duckdb.DuckDBPyConnection, teacher: str, reviewed: Reviewed | None) -> None:
+    """Make the teacher's sample the choosable one of each prompt that has none, and no correction."""
+    # Samples that are graded now are about the text that was judged, the student's and the teacher's alike.
+    unsolved = "pair_id IN (SELECT pair_id FROM gathered_prompts WHERE len(choosable) = 0)"
+    connection.execute(
+        f"""
+        UPDATE gathered_prompts p SET choosable = [taught.shortest], from_teacher = true
+        FROM (
+            SELECT pair_id, min(list_min(choosable)) AS shortest FROM ({_sql_gathered(reviewed, unsolved)})
+            WHERE len(choosable) > 0 GROUP BY pair_id
+        ) taught
+        WHERE p.pair_id = taught.pair_id AND len(p.choosable) = 0 AND NOT EXISTS (
+            SELECT 1 FROM corrected c WHERE c.pair_id = p.pair_id AND c.prompt_hash = p.prompt_hash)
+        """,
+        {"configuration": teacher},
     )
 
 
@@ -190,11 +250,13 @@ def _correct(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
 def _counts(connection: duckdb.DuckDBPyConnection, reviewed: Reviewed | None) -> dict[str, Any]:
     prompts = connection.execute(
         """
-        SELECT count(*), count(*) FILTER (m.pair_id IS NOT NULL),
+        SELECT count(*), count(m.pair_id),
             count(*) FILTER (len(choosable) = 0), count(*) FILTER (len(choosable) > 0 AND len(rejectable) = 0),
-            count(*) FILTER (len(choosable) > 0 AND len(rejectable) > 0 AND m.pair_id IS NULL)
-        FROM gathered_prompts
-        LEFT JOIN (SELECT DISTINCT pair_id, prompt_hash FROM matched) m USING (pair_id, prompt_hash)
+            count(*) FILTER (len(choosable) > 0 AND len(rejectable) > 0 AND m.pair_id IS NULL),
+            coalesce(sum(m.preferences) FILTER (from_teacher), 0)
+        FROM gathered_prompts LEFT JOIN (
+            SELECT pair_id, prompt_hash, count(*) AS preferences FROM matched GROUP BY pair_id, prompt_hash
+        ) m USING (pair_id, prompt_hash)
         """
     ).fetchall()[0]
     preferences, corrections = connection.execute(
@@ -209,5 +271,6 @@ def _counts(connection: duckdb.DuckDBPyConnection, reviewed: Reviewed | None) ->
             "no match in length": prompts[4],
         },
         "preferences": preferences + corrections,
+        "from_teacher": prompts[5],
         "corrections": corrections,
     }

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
 from annotation.__main__ import main as annotation
 from curation.__main__ import main as curation
 from eval.__main__ import main as evaluate
+from training.dpo import main as dpo
+from training.grpo import main as grpo
+from training.sft import main as sft
 from warehouse.__main__ import main as warehouse
 from warehouse.dictionary import data_dictionary
 from warehouse.store import Store
+
+STAGES = (sft, dpo, grpo)
+
+_WIDE: dict[str, Any] = {"terminal_width": 110, "max_content_width": 110}
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -29,6 +37,9 @@ def command_reference() -> str:
         name = f"python -m {package}"
         sections.append(f"## {name}")
         sections += _sections(group, group.make_context(name, [], resilient_parsing=True))
+    sections.append("## python -m training.…")
+    for stage in STAGES:
+        sections.append(_section(stage, click.Context(stage, info_name=f"python -m {stage.name}", **_WIDE)))
     return "\n\n".join(sections) + "\n"
 
 
@@ -44,14 +55,16 @@ def dictionary() -> str:
 def _sections(group: click.Group, parent: click.Context) -> list[str]:
     found = []
     for name, command in sorted(group.commands.items()):
-        context = click.Context(
-            command, parent=parent, info_name=name, terminal_width=110, max_content_width=110
-        )
+        context = click.Context(command, parent=parent, info_name=name, **_WIDE)
         if isinstance(command, click.Group):
             found += _sections(command, context)
         else:
-            found.append(f"### {context.command_path}\n\n```\n{command.get_help(context)}\n```")
+            found.append(_section(command, context))
     return found
+
+
+def _section(command: click.Command, context: click.Context) -> str:
+    return f"### {context.command_path}\n\n```\n{command.get_help(context)}\n```"
 
 
 if __name__ == "__main__":

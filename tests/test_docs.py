@@ -10,7 +10,7 @@ import pytest
 
 from annotation.__main__ import main as annotation
 from curation.__main__ import main as curation
-from docs.generate import command_reference, dictionary
+from docs.generate import STAGES, command_reference, dictionary
 from eval.__main__ import main as evaluate
 from warehouse.__main__ import main as warehouse
 
@@ -31,6 +31,12 @@ def test_every_command_is_in_the_readme() -> None:
     for package, group in GROUPS.items():
         for name in group.commands:
             assert re.search(rf"python -m {package} {name}\b|^\| `{name}\b", readme, re.MULTILINE), name
+
+
+def test_every_stage_is_in_the_readme_and_every_stage_there_exists() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"-m (training\.[a-z]+)", readme))
+    assert named == {stage.name for stage in STAGES}
 
 
 def test_every_command_in_the_readme_exists() -> None:

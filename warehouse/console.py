@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 
+_PACKAGES = ("warehouse", "curation", "annotation", "eval", "training")
+
 # C0 and C1 controls, line separators, and the marks that turn the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -34,37 +36,53 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, turning expected failures into one line and an exit status."""
-        for stream in (sys.stdout, sys.stderr):
-            # A terminal that has no "–" gets an escape, not the user a traceback.
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
-        try:
-            with _second_ctrl_c_kills():
-                return super().invoke(ctx)
-        except TierwiseError as error:
-            raise click.ClickException(" ".join(str(error).splitlines())) from error
-        except ModuleNotFoundError as error:
-            if not error.name or error.name.split(".")[0] in ("warehouse", "curation", "annotation", "eval"):
-                raise
-            extra = (
-                "annotation" if error.name in ("argilla", "crowdkit", "psutil", "requests") else "training"
-            )
-            raise click.ClickException(
-                f"this command needs the package {error.name}; `pip install 'tierwise[{extra}]'` brings all"
-            ) from error
-        except BrokenPipeError:
-            # The reader of our output (head, less) has left; Python must not complain again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(1)
-        except OSError as error:
-            where = error.filename2 or error.filename
-            what = error.strerror or str(error)
-            raise click.ClickException(f"{where}: {what}" if where else what) from error
-        except KeyboardInterrupt:
-            click.echo(
-                "Interrupted. What was finished is kept; the same command goes on from there.", err=True
-            )
-            ctx.exit(130)
+        with _ending_in_one_line():
+            return super().invoke(ctx)
+
+
+class Command(click.Command):
+    """A module's only command, which ends as those of a `Group` do."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments, whose callbacks may fail as the command may."""
+        with _ending_in_one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, turning expected failures into one line and an exit status."""
+        with _ending_in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _ending_in_one_line() -> Iterator[None]:
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no "–" gets an escape, not the user a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with _second_ctrl_c_kills():
+            yield
+    except TierwiseError as error:
+        raise click.ClickException(" ".join(str(error).splitlines())) from error
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.split(".")[0] in _PACKAGES:
+            raise
+        extra = "annotation" if error.name in ("argilla", "crowdkit", "psutil", "requests") else "training"
+        raise click.ClickException(
+            f"this command needs the package {error.name}; `pip install 'tierwise[{extra}]'` brings all"
+        ) from error
+    except BrokenPipeError as error:
+        # The reader of our output (head, less) has left; Python must not complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(1) from error
+    except OSError as error:
+        where = error.filename2 or error.filename
+        what = error.strerror or str(error)
+        raise click.ClickException(f"{where}: {what}" if where else what) from error
+    except KeyboardInterrupt as error:
+        click.echo("Interrupted. What was finished is kept; the same command goes on from there.", err=True)
+        raise click.exceptions.Exit(130) from error
 
 
 @contextmanager

@@ -26,7 +26,10 @@ def utc_now() -> datetime:
 
 @dataclass(slots=True)
 class Run:
-    """A row of ``runs``. `summary` is filled by the command: what it wrote, in counts."""
+    """A row of ``runs``. `summary` is filled by the command: what it wrote, in counts.
+
+    A command that goes on with what an interrupted one began keeps its run: it loads the row and calls `resume`.
+    """
 
     kind: str
     parameters: dict[str, Any]
@@ -37,6 +40,7 @@ class Run:
     status: Status = "running"
     started_at: datetime = field(default_factory=utc_now)
     ended_at: datetime | None = None
+    resumed_at: tuple[datetime, ...] = ()
     code_version: str = field(default_factory=code_version)
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
@@ -45,6 +49,12 @@ class Run:
     def end(self, status: Status) -> None:
         """Mark the run as over, now."""
         self.status, self.ended_at = status, utc_now()
+
+    def resume(self) -> None:
+        """Mark the run as going on, now, in this process."""
+        self.status, self.ended_at = "running", None
+        self.resumed_at = (*self.resumed_at, utc_now())
+        self.host, self.pid = socket.gethostname(), os.getpid()
 
     def to_json(self) -> str:
         """JSON object of all fields, ids and times as text."""
@@ -58,27 +68,36 @@ class Run:
             fields[name] = fields[name] and uuid.UUID(fields[name])
         for name in ("started_at", "ended_at"):
             fields[name] = fields[name] and datetime.fromisoformat(fields[name])
+        fields["resumed_at"] = tuple(map(datetime.fromisoformat, fields.get("resumed_at", ())))
         fields["parents"] = tuple(uuid.UUID(parent) for parent in fields["parents"])
         return cls(**fields)
 
     def save(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Insert or replace the row. A run that has ended is never set back to running."""
+        """Insert or replace the row.
+
+        A run that has ended is set back to running by a resumption alone, and what an earlier process left of it
+        changes nothing any more.
+        """
         connection.execute(
             """
             MERGE INTO runs USING (SELECT
                 $run_id::UUID AS run_id, $kind AS kind, $status AS status, $parameters::JSON AS parameters,
                 $code_version AS code_version, $model_id::UUID AS model_id,
                 $configuration_id::UUID AS configuration_id, $parents::UUID[] AS parents,
-                $started_at::TIMESTAMP AS started_at, $ended_at::TIMESTAMP AS ended_at, $host AS host,
+                $started_at::TIMESTAMP AS started_at, $ended_at::TIMESTAMP AS ended_at,
+                $resumed_at::TIMESTAMP[] AS resumed_at, $host AS host,
                 $pid::INTEGER AS pid, $summary::JSON AS summary) AS new USING (run_id)
-            WHEN MATCHED AND new.ended_at IS NOT NULL THEN UPDATE SET
-                status = new.status, ended_at = new.ended_at, summary = new.summary
+            WHEN MATCHED AND (coalesce(len(new.resumed_at), 0) > coalesce(len(runs.resumed_at), 0)
+                OR new.ended_at IS NOT NULL AND coalesce(len(new.resumed_at), 0) = coalesce(len(runs.resumed_at), 0))
+            THEN UPDATE SET status = new.status, ended_at = new.ended_at, resumed_at = new.resumed_at,
+                host = new.host, pid = new.pid, summary = new.summary
             WHEN NOT MATCHED THEN INSERT BY NAME
             """,
             {
                 **dataclasses.asdict(self),
                 "parameters": _strict_json(self.parameters),
                 "summary": _strict_json(self.summary),
+                "resumed_at": list(self.resumed_at) or None,
                 "parents": [str(parent) for parent in self.parents],
             },
         )

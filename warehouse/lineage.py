@@ -171,7 +171,13 @@ _KINDS: dict[str, _Kind] = {
         "CAST(decoding AS VARCHAR)",
         (("model", ("model_id",)), ("prompt", ("prompt_id",))),
     ),
-    "model": _Kind("models", ("model_id",), "concat(name, ', sha256 ', substr(digest, 1, 12), ', ', path)"),
+    "model": _Kind(
+        "models",
+        ("model_id",),
+        "concat(name, ', sha256 ', substr(digest, 1, 12), ', ', path, ', trained on ' || split || ' as of sha256 ' || "
+        "substr(split_hash, 1, 12))",
+        (("split", ("split",)), ("model", ("parent_id",))),
+    ),
     "pair": _Kind(
         "pairs",
         ("pair_id",),
@@ -205,7 +211,7 @@ _KINDS: dict[str, _Kind] = {
         ("split",),
         "concat(role, ', ', (SELECT count(*) FROM split_members m WHERE m.split = row.split), "
         "' pairs, sha256 ', substr(content_hash, 1, 12), ', recipe ', recipe)",
-        (("configuration", ("configuration_id",)),),
+        (("sources of a split", ("split",)), ("configuration", ("configuration_id",))),
     ),
     "split member": _Kind(
         "split_members",
@@ -306,9 +312,29 @@ class _Tracer:
             key, links = tuple(links[: len(columns)]), links[len(columns) :]
             if kind == "judgments of a pair":
                 nodes += self._nodes("judgment", "pair_id = ?", key, "source_file, source_row, judged_at")
+            elif kind == "sources of a split":
+                nodes += self._sources(key[0])
             elif None not in key:
                 nodes.append(self.node(kind, key))
         return nodes
+
+    def _sources(self, split: str) -> list[Node]:
+        """What the gold judgments of `split` were read from; `member` has the lines of each."""
+        rows = self._connection.execute(
+            "SELECT source_file, run_id, source, count(*), min(source_row), max(source_row) FROM judgments SEMI JOIN "
+            "(SELECT judgment_id FROM split_members WHERE split = ?) USING (judgment_id) "
+            "GROUP BY ALL ORDER BY 4 DESC, 1, 2, 3",
+            [split],
+        ).fetchall()
+        return [
+            Node(
+                "judgments",
+                file or source,
+                f"{count:,}" + (f" in lines {first:,} to {last:,}" if file else ""),
+                self._run(run_id),
+            )
+            for file, run_id, source, count, first, last in rows
+        ]
 
     def _run(self, run_id: uuid.UUID | None) -> str | None:
         if run_id is None:

@@ -49,10 +49,18 @@ def _to_version_4(connection: duckdb.DuckDBPyConnection) -> None:
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 
 
+def _to_version_5(connection: duckdb.DuckDBPyConnection) -> None:
+    _execute_all(connection, TABLE_BY_NAME["training_metrics"].ddl())
+    connection.execute("ALTER TABLE runs ADD COLUMN IF NOT EXISTS resumed_at TIMESTAMP[]")
+    for name, kind in (("parent_id", "UUID"), ("split", "VARCHAR"), ("split_hash", "VARCHAR")):
+        connection.execute(f"ALTER TABLE models ADD COLUMN IF NOT EXISTS {name} {kind}")
+
+
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     2: _to_version_2,
     3: _to_version_3,
     4: _to_version_4,
+    5: _to_version_5,
 }
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 

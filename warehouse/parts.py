@@ -1,9 +1,9 @@
 """Parquet parts: how a long run keeps what it finished without holding the store.
 
-A run lives in ``<db>.runs/<run_id>/``: ``run.json`` (its ledger row), ``lock`` (see `warehouse.scratch`) and
-``part-<number>.<table>.parquet`` files, each complete from the moment it has its name. Any writer merges the
-parts of every run, alive or dead: rows are keyed by content, so a part merged twice adds nothing, and a crash
-between merge and collection only means another look.
+A run lives in ``<db>.runs/<run_id>/``, once resumed in ``<run_id>-2/`` and so on: ``run.json`` (its ledger row),
+``lock`` (see `warehouse.scratch`) and ``part-<number>.<table>.parquet`` files, each complete from the moment it has its
+name. Any writer merges the parts of every run, alive or dead: rows are keyed by content, so a part merged twice adds
+nothing, and a crash between merge and collection only means another look.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ class RunDirectory:
 
     def __init__(self, runs: Path, run: Run) -> None:
         self.run = run
-        self.path = runs / str(run.run_id)
+        # A killed process may have left parts of the same run that no writer has merged yet.
+        name = "-".join([str(run.run_id), *([str(len(run.resumed_at) + 1)] if run.resumed_at else [])])
+        self.path = runs / name
         self._parts = 0
         runs.mkdir(exist_ok=True)
         # Made under another name first, so that nobody meets a run directory without its ledger row.
-        nascent = runs / f".{run.run_id}"
+        nascent = runs / f".{name}"
         self._claim = make_claimed(nascent)
         try:
             self._save_run(nascent)

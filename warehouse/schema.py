@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from warehouse.ddl import Column, Table
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def _id(name: str, comment: str) -> Column:
@@ -68,6 +68,12 @@ TABLES: tuple[Table, ...] = (
             Column("parents", "UUID[]", "Runs whose rows this run read."),
             Column("started_at", "TIMESTAMP", "Start."),
             Column("ended_at", "TIMESTAMP", "End; NULL while running.", required=False),
+            Column(
+                "resumed_at",
+                "TIMESTAMP[]",
+                "When it went on after each interruption; NULL where it never did.",
+                required=False,
+            ),
             Column("host", "VARCHAR", "Machine."),
             Column("pid", "INTEGER", "Process id on that machine."),
             Column("summary", "JSON", "What the run wrote, in counts.", required=False),
@@ -231,7 +237,10 @@ TABLES: tuple[Table, ...] = (
             _id("model_id", "Model."),
             Column("name", "VARCHAR", "Name it was first asked for by."),
             Column("digest", "VARCHAR", "SHA-256 over configuration, tokenizer and weights."),
-            Column("path", "VARCHAR", "Where it was loaded from."),
+            Column("path", "VARCHAR", "Where it was loaded from, or saved to."),
+            Column("parent_id", "UUID", "Model that it was trained from.", "models", required=False),
+            Column("split", "VARCHAR", "Split that it was trained on.", "splits", required=False),
+            Column("split_hash", "VARCHAR", "Content hash of that split.", required=False),
             _RUN,
         ),
     ),
@@ -346,7 +355,12 @@ TABLES: tuple[Table, ...] = (
             _id("difficulty_id", "Difficulty of a pair under a configuration at a step."),
             _PAIR,
             _CONFIGURATION,
-            Column("step", "INTEGER", "Training step; NULL for offline sampling.", required=False),
+            Column(
+                "step",
+                "INTEGER",
+                "Optimizer steps that run_id had taken when a group was sampled; NULL for offline sampling.",
+                required=False,
+            ),
             Column("n", "INTEGER", "Graded samples."),
             Column("c", "INTEGER", "Correct samples."),
             Column("unparsable", "INTEGER", "Unparsable samples, counted in n as not correct."),
@@ -366,6 +380,18 @@ TABLES: tuple[Table, ...] = (
             ),
             Column("gold_tier", "INTEGER", "Gold tier it was measured against."),
             Column("grader_version", "VARCHAR", "Version of parser and grader."),
+            _RUN,
+        ),
+    ),
+    Table(
+        "training_metrics",
+        "What a training run logged: loss, rewards, tokens, learning rate and the rest of its trainer's metrics.",
+        ("run_id", "step", "metric"),
+        (
+            Column("step", "INTEGER", "Optimizer steps taken."),
+            Column("metric", "VARCHAR", "Name, as the trainer gives it."),
+            Column("value", "DOUBLE", "Value; NULL where it was no number.", required=False),
+            Column("logged_at", "TIMESTAMP", "When it was logged."),
             _RUN,
         ),
     ),
@@ -501,8 +527,8 @@ TABLES: tuple[Table, ...] = (
     ),
     Table(
         "preferences",
-        "DPO pairs for one rendered prompt: a correct sample over a wrong one, or a person's correction over what it "
-        "corrects.",
+        "DPO pairs for one rendered prompt: a correct sample over a wrong one, a teacher's correct sample where the "
+        "model has none, or a person's correction over what it corrects. Configuration and prompt are the model's.",
         ("preference_id",),
         (
             _id("preference_id", "Preference."),
@@ -528,7 +554,8 @@ TABLES: tuple[Table, ...] = (
             Column(
                 "length_ratio",
                 "DOUBLE",
-                "Longer over shorter side, in generated tokens, or in characters where a person wrote one; 1 is equal.",
+                "Longer over shorter side, in tokens as each model generated them, or in characters where a person "
+                "wrote one; 1 is equal.",
             ),
             _RUN,
         ),

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import jinja2
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.utils import logging
 
-from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Failure, Request, Score
+from curation.backends import Completion, EmittedDigit, Failure, Request, Score
 from curation.backends.decoding import draw_uniforms, repeat_cache, sample_tokens
+from curation.backends.tokens import digit_families, load_tokenizer, text_of
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ class TransformersBackend:
         self.batch_size = batch_size or (32 if on_cpu else 256)
         slow_bfloat16 = on_cpu and torch.backends.cpu.get_cpu_capability() != "AVX512"
         logging.disable_progress_bar()
+        self.tokenizer = load_tokenizer(model)
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
             self.model = AutoModelForCausalLM.from_pretrained(
                 model,
                 dtype=getattr(torch, dtype or ("float32" if slow_bfloat16 else "bfloat16")),
@@ -104,42 +105,19 @@ class TransformersBackend:
                 trust_remote_code=False,
             ).to(self.device)
         except Exception as error:
-            # Configuration, tokenizer and weights each fail with exceptions of their own libraries.
+            # Configuration and weights each fail with exceptions of their own libraries.
             raise TierwiseError(
                 f"cannot load the model {str(model)!r}, name another with --model: {str(error).splitlines()[0]}"
             ) from error
         self.model.eval()
-        if self.tokenizer.chat_template is None:
-            raise TierwiseError(
-                f"the tokenizer of {str(model)!r} has no chat template: "
-                "name an instruction-tuned model with --model, or add chat_template.jinja to its directory."
-            )
         self.context: int | None = getattr(
             self.model.config.get_text_config(decoder=True), "max_position_embeddings", None
         )
         eos = self.model.generation_config.eos_token_id
         eos = [*(eos if isinstance(eos, list) else [eos]), self.tokenizer.eos_token_id]
         self.eos_token_ids = {token for token in eos if token is not None}
-        self._bare, self._families = self._find_digit_tokens(str(model))
+        self._bare, self._families = digit_families(self.tokenizer)
         self._line_break = self.tokenizer.encode("\n", add_special_tokens=False)[-1]
-
-    def _find_digit_tokens(self, model: str) -> tuple[list[int], dict[int, list[int]]]:
-        """The ids of ``1`` … ``4``, and for every id that spells a tier digit the four ids of its family."""
-        encoded = [self.tokenizer.encode(digit, add_special_tokens=False) for digit in TIER_DIGITS]
-        if [self._text(ids).strip() for ids in encoded if len(ids) == 1] != list(TIER_DIGITS):
-            raise TierwiseError(
-                f"the tokenizer of {model!r} does not encode each tier digit as one token, so that tier "
-                "probabilities cannot be read: name another model with --model."
-            )
-        bare = [ids[0] for ids in encoded]
-        vocabulary = self.tokenizer.get_vocab()
-        families = [bare]
-        # How byte-level BPE and SentencePiece write the space that a token begins with.
-        for space in ("Ġ", "▁"):
-            family = [vocabulary[space + digit] for digit in TIER_DIGITS if space + digit in vocabulary]
-            if len(family) == len(TIER_DIGITS):
-                families.append(family)
-        return bare, {token: family for family in families for token in family}
 
     def generate(
         self, requests: Sequence[Request], decoding: Decoding
@@ -325,24 +303,19 @@ class TransformersBackend:
         # A text that ends with the digit is a prefix of the whole: its bytes before an ASCII character
         # cannot be part of a character that is still incomplete.
         digits = (
-            EmittedDigit(len(self._text(tokens[: at + 1])) - 1, logprobs) for at, logprobs in row.digits
+            EmittedDigit(len(text_of(self.tokenizer, tokens[: at + 1])) - 1, logprobs)
+            for at, logprobs in row.digits
         )
         return Completion(
             key=row.prompt.request.key,
             stream=row.stream,
-            text=self._text(tokens),
+            text=text_of(self.tokenizer, tokens),
             finish_reason=row.finish_reason,
             prompt_tokens=len(row.prompt.ids),
             completion_tokens=len(row.tokens),
             first=row.first,
             digits=tuple(digits),
         )
-
-    def _text(self, tokens: list[int]) -> str:
-        text: str = self.tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text
 
     def _tensor(self, values: Any) -> Any:
         return torch.as_tensor(values, device=self.device)

@@ -36,6 +36,11 @@ def difficulty(store: Store, as_json: bool) -> None:
 @click.command()
 @click.option("--configuration", metavar="ID", help="Sampling configuration.  [default: the newest finished]")
 @click.option(
+    "--teacher",
+    metavar="ID",
+    help="Sampling configuration whose correct samples are chosen for prompts that no sample solved.",
+)
+@click.option(
     "--per-prompt",
     type=click.IntRange(1),
     default=2,
@@ -65,6 +70,7 @@ def difficulty(store: Store, as_json: bool) -> None:
 @json_option
 def pairs(
     configuration: str | None,
+    teacher: str | None,
     per_prompt: int,
     hardest_by: HardestBy,
     max_length_ratio: float,
@@ -79,6 +85,7 @@ def pairs(
     summary = update_preferences(
         store,
         configuration=configuration,
+        teacher=teacher,
         per_prompt=per_prompt,
         hardest_by=hardest_by,
         max_length_ratio=max_length_ratio,

@@ -21,7 +21,7 @@ LICENCES = {
 _TABLES = {
     "pairs": "judged pairs with their texts",
     "sft": "prompt–completion: corrections by people, else correct samples of the model itself (rejection sampling)",
-    "dpo": "preference: a correct over a wrong sample of the same prompt, or a correction over what it corrects",
+    "dpo": "preference: a correct text over a wrong sample for the same prompt, or a correction over what it corrects",
     "grpo": "prompt only, with the gold tier for the reward",
 }
 
@@ -103,22 +103,28 @@ def dataset_card(
 
 
 def _read_by_people(connection: duckdb.DuckDBPyConnection, split: str, reviewed: str | None) -> str:
-    taught, written = connection.execute(
+    taught, written, by_teachers = connection.execute(
         """
         WITH taught AS (
             SELECT sample_id, rationale_id FROM split_completions WHERE split = $split
             UNION SELECT chosen_sample_id, chosen_rationale_id FROM split_preferences WHERE split = $split
         )
-        SELECT count(*), count(rationale_id) FROM taught
+        SELECT count(*), count(rationale_id), count(*) FILTER (s.configuration_id <> (
+            SELECT configuration_id FROM splits WHERE split = $split))
+        FROM taught LEFT JOIN samples s USING (sample_id)
         """,
         {"split": split},
     ).fetchall()[0]
+    teachers = f", {by_teachers:,} are texts of other models (teachers)" if by_teachers else ""
     others = (
         "the others are texts of the model above that people read and accepted"
         if reviewed
         else "the others are texts of the model above, graded by the tier they state; people may have read none of them"
     )
-    return f"- {written:,} of {taught:,} completions and chosen sides are corrections that people wrote; {others}."
+    return (
+        f"- {written:,} of {taught:,} completions and chosen sides are corrections that people wrote{teachers}; "
+        f"{others}."
+    )
 
 
 def _leak_checks(recipe: dict[str, Any]) -> str:

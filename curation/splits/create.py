@@ -155,10 +155,12 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration
 
 
 def _leave_out_unreviewed(connection: duckdb.DuckDBPyConnection, configuration: str | None) -> int:
-    """Take pairs without an accepted sample or a correction out of ``selected``; return how many."""
+    """Take pairs without a correction or an accepted sample (a teacher's too) out of ``selected``; return how many."""
     return int(
         connection.execute(
-            f"DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM ({_completions('accepted')}))",
+            f"DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM ({_completions('accepted')})) AND pair_id "
+            "NOT IN (SELECT f.pair_id FROM preferences f JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id "
+            "WHERE f.configuration_id = $configuration::UUID AND o.outcome = 'accepted')",
             {"configuration": configuration},
         ).fetchall()[0][0]
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation import grading
-from curation.grading import Format, Grade, Verdict, grade, parse
+from curation.grading import Format, Grade, Verdict, follows_format, grade, parse
 
 FORMS: tuple[Format, Format] = ("answer-first", "reason-first")
 NAMES = {4: "Excellent", 3: "Related", 2: "Mismatch", 1: "Irrelevant"}
@@ -527,3 +527,27 @@ def test_200_kilobytes_of_the_same_piece_finish(piece: str, form: Format) -> Non
         assert parse(f"4\n{text}", form).tier == 4
     else:
         assert parse(f"{text}\nTier: 2", form).tier == 2
+        assert follows_format(f"the reason stands here{text}\nTier: 2", form)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "follows"),
+    [
+        ("3\nThe item is a running shoe.", "answer-first", True),
+        ("3 \r\nThe item is a running shoe.", "answer-first", True),
+        ("3\n靴は違う種類のもので色も合わない", "answer-first", True),
+        ("3\nShoe.", "answer-first", False),
+        ("3", "answer-first", False),
+        ("3. The item is a running shoe.", "answer-first", False),
+        ("\n3\nThe item is a running shoe.", "answer-first", False),
+        ("1\n2 shoes of another kind\n2\n3", "answer-first", False),
+        ("The item is a running shoe.\nTier: 3", "reason-first", True),
+        ("The item is a running shoe.\n\nTier: 3\n", "reason-first", True),
+        ("The item is a running shoe.\nTier: 3.", "reason-first", False),
+        ("The item is a running shoe.\n**Tier: 3**", "reason-first", False),
+        ("The item is a running shoe.\nTier: 3\nIt is.", "reason-first", False),
+        ("Tier: 3", "reason-first", False),
+    ],
+)
+def test_follows_format(text: str, form: Format, follows: bool) -> None:
+    assert follows_format(text, form) is follows

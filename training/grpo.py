@@ -1,0 +1,188 @@
+"""``python -m training.grpo``: GRPO on a split's prompts, sampled by how hard they are for the model as it learns.
+
+The reward is the project's one grader, by weighted components (`training.rewards`). Prompts are drawn from a curriculum
+of solve rates that starts at the split's bands (`training.curriculum`); groups that teach nothing are refilled
+(`training.dynamic`). Every group's outcome becomes a row of ``difficulty`` with its training step.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from training.arguments import stage_command
+from training.processes import is_main
+from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from curation.configurations import Configuration
+    from training.arguments import Request
+    from training.dynamic import DynamicGRPOTrainer, Window
+    from training.journal import Journal
+    from training.rewards import Rewards
+    from training.stage import Stage
+
+_STATE = "sampling.json"
+_WINDOWS = 10
+"""Windows between checkpoints where one serves several steps."""
+
+
+@stage_command(
+    "grpo",
+    click.option(
+        "--reward",
+        "reward",
+        multiple=True,
+        metavar="NAME=WEIGHT",
+        help="Weight of a reward component: correct, ordinal, format, consistent. Repeat it; those not named stay as "
+        "they are.  [default: correct=1, ordinal=0.5, format=0.25, consistent=0.25]",
+    ),
+    click.option(
+        "--generation-budget",
+        type=click.FloatRange(1),
+        default=3.0,
+        show_default=True,
+        help="Generate at most so many times a batch's completions to fill it with groups that teach; 1 never refills.",
+    ),
+    click.option(
+        "--half-life",
+        type=click.FloatRange(0, min_open=True),
+        default=32.0,
+        show_default=True,
+        help="Batches in which what is known of a prompt's solve rate loses half its weight.",
+    ),
+)
+def main(request: Request) -> dict[str, Any]:
+    """Train a model by GRPO on the prompts of a frozen split, with difficulty-based dynamic sampling.
+
+    Any field of TRL's GRPOConfig and ModelConfig is an option too, by its name there: --num_generations 8,
+    --max_completion_length 128, --use_peft for LoRA. The same command again goes on where a killed one stood.
+    """
+    from trl import GRPOConfig
+
+    from training.rewards import Rewards
+    from training.stage import prepare
+
+    rewards = Rewards(_weights(request.options["reward"]))
+    stage = prepare("grpo", request, GRPOConfig, {}, table="grpo", reference=lambda config: config.beta != 0)
+    _hold_to_windows(stage.config, asked="save_steps" in request.fields)
+    if request.dry_run:
+        return stage.plan()
+    return stage.train(lambda journal: _trainer(stage, rewards, journal))
+
+
+def _trainer(stage: Stage, rewards: Rewards, journal: Journal) -> DynamicGRPOTrainer:
+    from training.curriculum import Curriculum
+    from training.dynamic import DynamicGRPOTrainer
+
+    rows = stage.payload.rows
+    configuration = _configuration(stage)
+    if is_main():
+        for table, row in configuration.rows(journal.run_id):
+            journal.add(table, [row])
+    trainer = DynamicGRPOTrainer(
+        stage.load_model(),
+        stage.config,
+        rewards,
+        stage.dataset(rows),
+        Curriculum(
+            [row["pair_id"] for row in rows],
+            [row["n"] or 0 for row in rows],
+            [row["c"] or 0 for row in rows],
+            group_size=stage.config.num_generations,
+            half_life=stage.request.options["half_life"],
+            seed=stage.config.seed,
+        ),
+        generation_budget=stage.request.options["generation_budget"],
+        on_window=_observed(rows, configuration, journal),
+        processing_class=stage.tokenizer,
+        peft_config=stage.peft_config,
+    )
+
+    def save(checkpoint: Path) -> None:
+        (checkpoint / _STATE).write_text(json.dumps(trainer.sampling_state()), encoding="utf-8")
+
+    def load(checkpoint: Path) -> None:
+        trainer.load_sampling_state(json.loads((checkpoint / _STATE).read_text(encoding="utf-8")))
+
+    journal.save_beside, journal.load_beside = save, load
+    return trainer
+
+
+def _hold_to_windows(config: Any, *, asked: bool) -> None:
+    """Let checkpoints come between windows: what was generated for several steps is in none of them.
+
+    Raises:
+        TierwiseError: `asked` for other ones.
+    """
+    window = config.steps_per_generation * config.num_iterations // config.gradient_accumulation_steps
+    if window <= 1 or (config.save_steps >= 1 and config.save_steps % window == 0):
+        return
+    if asked:
+        raise TierwiseError(
+            f"--save_steps {config.save_steps:g}: what is generated serves {window} steps, and a checkpoint between "
+            f"them could not be resumed from; give a multiple of {window}"
+        )
+    config.save_steps = _WINDOWS * window
+
+
+def _observed(
+    rows: Sequence[dict[str, Any]], configuration: Configuration, journal: Journal
+) -> Callable[[Window], None]:
+    """Keeps a window's groups as rows of ``difficulty``."""
+    from curation.difficulty import difficulty_at_step
+
+    def observe(window: Window) -> None:
+        journal.add(
+            "difficulty",
+            [
+                difficulty_at_step(
+                    rows[group.prompt]["pair_id"],
+                    configuration.configuration_id,
+                    run_id=journal.run_id,
+                    step=window.step,
+                    n=group.n,
+                    c=group.c,
+                    unparsable=group.unparsable,
+                    gold_tier=rows[group.prompt]["tier"],
+                )
+                for group in window.groups
+            ],
+        )
+
+    return observe
+
+
+def _configuration(stage: Stage) -> Configuration:
+    """The model that training starts from, with how its groups are sampled."""
+    from curation.backends import Decoding
+    from curation.configurations import Configuration
+
+    config = stage.config
+    return Configuration(
+        stage.reference,
+        stage.payload.template,
+        Decoding(config.temperature, config.top_p, config.max_completion_length, guided=False),
+    )
+
+
+def _weights(given: Sequence[str]) -> dict[str, float]:
+    from training.rewards import DEFAULT_WEIGHTS
+
+    weights = dict(DEFAULT_WEIGHTS)
+    for word in given:
+        name, _, number = word.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError as error:
+            raise TierwiseError(f"--reward {word}: needs a name and a number, such as correct=1") from error
+    return weights
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m training.grpo")
