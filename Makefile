@@ -34,7 +34,9 @@ annotate: .venv/installed
 	$(V)/python -m annotation serve --annotator annotator
 
 test: .venv/installed $(LAKE)/installed
-	HF_HUB_OFFLINE=1 $(V)/python -m pytest
+	# Two processes share the tests. Argilla's sockets need short paths.
+	base=$$(mktemp -d) && trap 'rm -rf "$$base"' EXIT && \
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(V)/python -m pytest --numprocesses 2 --basetemp "$$base/t"
 
 lint: .venv/installed
 	$(V)/ruff check .

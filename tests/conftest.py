@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,3 +22,18 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
     with running(found) as server:
         yield server
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes share the tests, let one have all that share a server, or what a module makes."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class TogetherScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next(
+                (name for name in ("annotation", "ducklake", "training") if f"/{name}/" in file), file
+            )
+
+    return TogetherScheduling(config, log)

@@ -1,13 +1,15 @@
 """Which prompts a window of GRPO samples: a Beta posterior of each prompt's solve rate, with forgetting.
 
-A group of G samples teaches only where it mixes: where all are right or all are wrong, every advantage is zero. So a
-prompt is drawn with a weight that is the probability of exactly that under its posterior Beta(a, b),
+A group of G samples teaches only where it mixes: where all are right or all are wrong, every advantage is zero. Under
+the posterior Beta(a, b) it mixes with the beta-binomial probability of neither 0 nor G right,
 
-    w = 1 − B(a, b + G) / B(a, b) − B(a + G, b) / B(a, b),
+    m = 1 − B(a, b + G) / B(a, b) − B(a + G, b) / B(a, b),
 
-the beta-binomial probability of neither 0 nor G right. It is the share of what is generated for the prompt that gives
-any gradient, so that it is measured in what sampling costs, and it knows the group size: larger groups make harder
-prompts worth drawing. The expected variance ab / ((a + b)(a + b + 1)) is the same quantity for G = 2, halved.
+the share of what is generated for the prompt that gives any gradient. It knows the group size: larger groups make
+harder prompts worth drawing. (The expected variance ab / ((a + b)(a + b + 1)) is the same for G = 2, halved.)
+
+A prompt is drawn with weight m². With m itself the many solved prompts of a pool, each improbable, still take a large
+share of the draws. Higher powers starve a pool whose prompts are all drawn often of those whose posterior errs.
 
 What was counted offline came from another policy: it is scaled down to weigh one group at most, over Jeffreys' prior.
 What training observes is added to that and halves every `half_life` windows. So prompts that are now always or never
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_HALF_LIFE = 32.0
 
 _RESTING = 0.5
+_LEAST = 1e-100  # whose square is still above 0
 
 
 def mixing_probability(a: Floats, b: Floats, group_size: int) -> Floats:
@@ -50,12 +53,12 @@ def mixing_probability(a: Floats, b: Floats, group_size: int) -> Floats:
         group_size: G, at least 2.
 
     Returns:
-        Shape [prompts], at least the smallest positive number, so that every prompt can be drawn.
+        Shape [prompts], never quite 0, so that every prompt can be drawn.
     """
     steps = np.arange(group_size)[:, None]
     none_right = ((b + steps) / (a + b + steps)).prod(axis=0)
     all_right = ((a + steps) / (a + b + steps)).prod(axis=0)
-    mixing: Floats = np.maximum(1 - none_right - all_right, np.finfo(np.float64).tiny)
+    mixing: Floats = np.maximum(1 - none_right - all_right, _LEAST)
     return mixing
 
 
@@ -118,6 +121,11 @@ class Curriculum:
     @property
     def weights(self) -> Floats:
         """What each prompt is drawn by, shape [prompts]."""
+        return self.mixing**2
+
+    @property
+    def mixing(self) -> Floats:
+        """Probability that a group of each prompt has right and wrong samples, shape [prompts]."""
         return mixing_probability(*self.posterior, self.group_size)
 
     @property
@@ -127,9 +135,9 @@ class Curriculum:
 
     @property
     def resting(self) -> int:
-        """How many prompts have less than half the weight of one that nothing is known about."""
+        """How many prompts are less than half as likely to mix as one that nothing is known about."""
         unknown = mixing_probability(np.array([PRIOR]), np.array([PRIOR]), self.group_size)
-        return int((self.weights < _RESTING * unknown).sum())
+        return int((self.mixing < _RESTING * unknown).sum())
 
     def begin_window(self) -> None:
         """Let the evidence of earlier windows fade, and all prompts be drawn again."""

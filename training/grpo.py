@@ -56,6 +56,11 @@ _WINDOWS = 10
         show_default=True,
         help="Batches in which what is known of a prompt's solve rate loses half its weight.",
     ),
+    click.option(
+        "--guided-replay",
+        is_flag=True,
+        help="Where a prompt stays unsolved, put the rationale that the split has for it in place of one sample.",
+    ),
 )
 def main(request: Request) -> dict[str, Any]:
     """Train a model by GRPO on the prompts of a frozen split, with difficulty-based dynamic sampling.
@@ -79,13 +84,15 @@ def main(request: Request) -> dict[str, Any]:
 def _trainer(stage: Stage, rewards: Rewards, journal: Journal) -> DynamicGRPOTrainer:
     from training.curriculum import Curriculum
     from training.dynamic import DynamicGRPOTrainer
+    from training.replay import GuidedGRPOTrainer
 
+    guided: bool = stage.request.options["guided_replay"]
     rows = stage.payload.rows
     configuration = _configuration(stage)
     if is_main():
         for table, row in configuration.rows(journal.run_id):
             journal.add(table, [row])
-    trainer = DynamicGRPOTrainer(
+    trainer = (GuidedGRPOTrainer if guided else DynamicGRPOTrainer)(
         stage.load_model(),
         stage.config,
         rewards,

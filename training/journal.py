@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from training import processes
 from training.folder import complete
 from training.processes import is_main
 from warehouse.failpoints import failpoint
@@ -109,13 +110,11 @@ class Journal(TrainerCallback):
         """Commit what the checkpoint holds, then mark it as whole."""
         from pathlib import Path
 
-        from accelerate import PartialState
-
         checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         if is_main():
             self.save_beside(checkpoint)
         # Every process writes a part of its own.
-        PartialState().wait_for_everyone()
+        processes.state().wait_for_everyone()
         if is_main():
             self.commit()
             failpoint("checkpoint")

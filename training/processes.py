@@ -10,6 +10,8 @@ from warehouse.errors import TierwiseError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from accelerate import PartialState
+
 T = TypeVar("T")
 
 
@@ -18,20 +20,27 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def state() -> PartialState:
+    """Accelerate's state of this process; it knows of the others on a CPU too."""
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 def on_main(find: Callable[[], T]) -> T:
     """What `find` returns in the main process, in every process.
 
     Raises:
         TierwiseError: It raised one there; every process then ends.
     """
-    from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
-    state = PartialState()
-    if state.num_processes == 1:
+    here = state()
+    if here.num_processes == 1:
         return find()
     answer: list[object] = [None, None]
-    if state.is_main_process:
+    if here.is_main_process:
         try:
             answer[0] = find()
         except TierwiseError as error:
@@ -39,5 +48,5 @@ def on_main(find: Callable[[], T]) -> T:
     broadcast_object_list(answer)
     if answer[1] is not None:
         # Said once is enough.
-        raise TierwiseError(str(answer[1])) if state.is_main_process else SystemExit(1)
+        raise TierwiseError(str(answer[1])) if here.is_main_process else SystemExit(1)
     return cast("T", answer[0])

@@ -18,7 +18,7 @@ from training.arguments import parse_fields
 from training.folder import Folder, open_folder
 from training.memory import available_memory, estimate_memory, require_memory
 from training.payload import Payload, Table, read_payload
-from training.processes import is_main, on_main
+from training.processes import is_main, on_main, state
 from warehouse.errors import TierwiseError
 from warehouse.ids import content_id
 from warehouse.ledger import Run
@@ -137,6 +137,7 @@ class Stage:
             run = Run(self.name, self._parameters, model_id=model_id(self.reference), parents=self._parents())
             folder = on_main(lambda: open_folder(self.request.out, run, self._identity, self._resolved))
             if folder.model_id is not None:
+                on_main(lambda: self._require_registered(folder))
                 return {"state": "was trained before", "model_id": folder.model_id, "out": str(folder.path)}
             long_run = stack.enter_context(self._running(folder)) if is_main() else None
             journal = Journal(long_run, report)
@@ -151,8 +152,9 @@ class Stage:
                 "steps": trainer.state.global_step,
                 **_numbers(trainer.state.log_history),
             }
+            self._save(trainer, folder)
             if long_run is not None:
-                trained = _save(trainer, folder, self.reference)
+                trained = resolve(str(folder.path))
                 journal.add("models", [{**model_row(trained), **self._descent}])
                 journal.commit()
                 folder.model_id = str(model_id(trained))
@@ -170,6 +172,34 @@ class Stage:
                 ),
             ],
         }
+
+    def _save(self, trainer: Trainer, folder: Folder) -> None:
+        """Write the trained model to the folder, adapters merged; each process takes part, as it may hold a share."""
+        from peft import PeftModel
+
+        from curation.backends.tokens import load_tokenizer
+
+        adapter = folder.path / "adapter" if self.peft_config is not None else None
+        trainer.save_model(str(adapter or folder.path))
+        if not is_main():
+            return
+        ((adapter or folder.path) / "training_args.bin").unlink()
+        if adapter is not None:
+            merged: Any = PeftModel.from_pretrained(self.load_model(), str(adapter)).merge_and_unload()
+            merged.save_pretrained(folder.path)
+        # As the model came with it: the trainer's may have been changed for training.
+        load_tokenizer(self.reference.path).save_pretrained(folder.path)
+
+    def _require_registered(self, folder: Folder) -> None:
+        with self.request.store.read(copy_if_held=True) as connection:
+            found = connection.execute(
+                "SELECT 1 FROM models WHERE model_id = ?::UUID", [folder.model_id]
+            ).fetchall()
+        if not found:
+            raise TierwiseError(
+                f"{folder.path} was trained with another store, {self.request.store.place.name} does not know its "
+                "model; name a new folder with --out, or remove that one"
+            )
 
     def _alone(self) -> AbstractContextManager[None]:
         """Keep other processes from training into the same folder."""
@@ -203,14 +233,12 @@ class Stage:
 
     @property
     def _identity(self) -> dict[str, Any]:
-        from accelerate import PartialState
-
         return {
             "stage": self.name,
             **self._parameters,
             "split_hash": self.payload.content_hash,
             "model": self.reference.digest,
-            "processes": PartialState().num_processes,
+            "processes": state().num_processes,
         }
 
     @property
@@ -365,21 +393,6 @@ def _run(trainer: Trainer, checkpoint: Path | None) -> None:
             "the GPU ran out of memory: lower --per_device_train_batch_size and raise --gradient_accumulation_steps, "
             "train adapters with --use_peft, or hold weights in --dtype bfloat16"
         ) from error
-
-
-def _save(trainer: Trainer, folder: Folder, start: ModelReference) -> ModelReference:
-    """Write the trained model to the folder, adapters merged; return it."""
-    from peft import PeftModel
-    from transformers import AutoTokenizer
-
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
-    if isinstance(model, PeftModel):
-        model.save_pretrained(folder.path / "adapter")
-        model = model.merge_and_unload()
-    model.save_pretrained(folder.path)
-    # As the model came with it: the trainer's may have been changed for training.
-    AutoTokenizer.from_pretrained(start.path).save_pretrained(folder.path)
-    return resolve(str(folder.path))
 
 
 def _numbers(logs: list[dict[str, float]]) -> dict[str, Any]:

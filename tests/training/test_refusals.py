@@ -134,3 +134,6 @@ def test_a_folder_of_something_else(store: Path, tiny_model: Path, tmp_path: Pat
     train("sft", *asked)
     said = train("sft", *asked, "--weight_decay", "0.1", code=1).stderr
     assert "holds another run, with weight_decay none where this one has 0.1" in said
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("DELETE FROM models WHERE parent_id IS NOT NULL")
+    assert "was trained with another store" in train("sft", *asked, code=1).stderr

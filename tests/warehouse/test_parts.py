@@ -245,3 +245,41 @@ def test_rows_that_could_never_be_merged_are_refused(
     with pytest.raises(ValueError, match=message):
         work()
     assert (statuses(store), left(store)) == (["failed"], [])
+
+
+def test_a_resumed_run_is_one_run_whatever_its_first_process_left(store: Store) -> None:
+    run = Run("sft", {})
+    first = RunDirectory(store.runs, run)
+    first.write_part("queries", queries("a"))
+    first.release()
+
+    run.resume()
+    second = RunDirectory(store.runs, run)
+    second.write_part("queries", queries("b"))
+    # The parts of the dead process are merged while the second one works.
+    store.merge_waiting()
+    assert (texts(store), statuses(store)) == (["a", "b"], ["running"])
+    run.end("finished")
+    second.save_run()
+    second.release()
+    store.merge_waiting()
+    assert (statuses(store), left(store)) == (["finished"], [])
+    with store.read() as connection:
+        ((resumed, summary),) = connection.execute("SELECT resumed_at, summary FROM runs").fetchall()
+    assert (resumed, summary) == (list(run.resumed_at), "{}")
+
+
+def test_what_a_dead_process_left_does_not_end_the_run_that_goes_on(store: Store) -> None:
+    run = Run("sft", {})
+    dead = RunDirectory(store.runs, run)
+    run.resume()
+    alive = RunDirectory(store.runs, run)
+    alive.write_part("queries", queries("b"))
+    store.merge_waiting()
+    dead.write_part("queries", queries("a"))
+    dead.release()
+    store.merge_waiting()
+    assert (texts(store), statuses(store)) == (["a", "b"], ["running"])
+    alive.release()
+    store.merge_waiting()
+    assert statuses(store) == ["interrupted"]
