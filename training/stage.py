@@ -132,7 +132,7 @@ class Stage:
         """
         from training.journal import Journal
 
-        with ExitStack() as stack, _reported(self.name) as report:
+        with ExitStack() as stack, _reported(self.name, self.memory) as report:
             on_main(lambda: stack.enter_context(self._alone()))
             run = Run(self.name, self._parameters, model_id=model_id(self.reference), parents=self._parents())
             folder = on_main(lambda: open_folder(self.request.out, run, self._identity, self._resolved))
@@ -412,7 +412,7 @@ def _numbers(logs: list[dict[str, float]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _reported(name: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
+def _reported(name: str, memory: MemoryEstimate) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
     """Progress on a terminal, by the main process."""
     from warehouse.console import progress
 
@@ -420,7 +420,7 @@ def _reported(name: str) -> Iterator[Callable[[int, int, Mapping[str, float]], N
         if shown is None:
             yield lambda _done, _total, _metrics: None
             return
-        task = shown.add_task(name, total=None, metrics="loading the model")
+        task = shown.add_task(name, total=None, metrics=f"loading the model, takes {memory}")
 
         def report(done: int, total: int, metrics: Mapping[str, float]) -> None:
             words = [f"{key} {metrics[key]:.3g}" for key in ("loss", "reward") if key in metrics]
