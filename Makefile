@@ -35,8 +35,8 @@ annotate: .venv/installed
 
 test: .venv/installed $(LAKE)/installed
 	# Two processes share the tests. Argilla's sockets need short paths.
-	base=$$(mktemp -d) && trap 'rm -rf "$$base"' EXIT && \
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(V)/python -m pytest --numprocesses 2 --basetemp "$$base/t"
+	base=$$(mktemp -d /tmp/tXXXXX) && trap 'rm -rf "$$base"' EXIT && \
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(V)/python -m pytest --numprocesses 2 --basetemp "$$base"
 
 lint: .venv/installed
 	$(V)/ruff check .
@@ -58,6 +58,7 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.predict
 	$(V)/python -m benchmarks.metrics
 	$(V)/python -m benchmarks.partition
+	$(V)/python -m benchmarks.dynamic
 
 docs: .venv/installed
 	$(V)/python -m docs.generate

@@ -26,13 +26,28 @@ if TYPE_CHECKING:
 
     from warehouse.store import Store
 
-_OURS = {
-    "model_name_or_path": "--model",
-    "output_dir": "--out",
-    "resume_from_checkpoint": "the same command again, which goes on from the last checkpoint",
-    "reward_weights": "--reward",
+_REFUSED = {
+    "model_name_or_path": "use --model",
+    "output_dir": "use --out",
+    "reward_weights": "use --reward",
+    "resume_from_checkpoint": "the same command again goes on from the last checkpoint",
+    "hub_token": "set HF_TOKEN in the environment: what is asked for is kept in the store",
+    "push_to_hub_token": "set HF_TOKEN in the environment: what is asked for is kept in the store",
+    "trust_remote_code": "models load without code of their own",
+    "model_revision": "name the folder of that revision with --model",
+    "model_init_kwargs": "use --dtype and --attn_implementation",
+    "load_in_4bit": "quantised training is not supported; hold weights in --dtype bfloat16",
+    "load_in_8bit": "quantised training is not supported; hold weights in --dtype bfloat16",
+    "eos_token": "the tokenizer is saved as the model came with it; change it there",
+    "pad_token": "the tokenizer is saved as the model came with it; change it there",
+    "chat_template_path": "the tokenizer is saved as the model came with it; change it there",
+    "save_only_model": "a checkpoint without its optimizer could not be resumed from",
+    "db": "name the store with --db or TIERWISE_DB",
 }
-"""Fields that one of our options stands for."""
+"""Fields that would do nothing here, or harm."""
+
+
+Fields = dict[str, list[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,7 @@ class Request:
         model: A folder, a hub id or ``smollm2-135m``.
         out: Folder of the trained model.
         options: The stage's own options, by name.
-        fields: Fields of TRL's configurations as the file, then the command line gave them, as text.
+        fields: Fields of TRL's configurations as the file, then the command line gave them, as text; None for null.
         dry_run: Whether only to say what would be done.
     """
 
@@ -54,7 +69,7 @@ class Request:
     model: str
     out: Path
     options: dict[str, Any]
-    fields: dict[str, list[str]]
+    fields: Fields
     dry_run: bool
 
 
@@ -84,7 +99,11 @@ def stage_command(
             context = click.get_current_context()
             given = {**context.meta.get(_FILE, {}), **_given(context.args)}
             request = Request(store, split, model, out or Path(f"{name}-{split}"), own, given, dry_run)
-            summary = run(request)
+            try:
+                summary = run(request)
+            except TierwiseError as error:
+                # Every process meets it; said once is enough.
+                raise error if is_main() else SystemExit(1) from error
             if is_main():
                 next_steps = summary.pop("next", [])
                 print_summary(summary, as_json)
@@ -113,17 +132,10 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     """Let the file at `path` give our options their defaults, and TRL's fields their values."""
     if path is None:
         return
-    own = {parameter.name for parameter in context.command.params} - {"config", "as_json", "dry_run"}
+    own = {parameter.name for parameter in context.command.params} - {"config", "as_json", "dry_run", "store"}
     values = read_config(path)
-    names = {"db": "store"}
-    context.default_map = {
-        names.get(key, key): value for key, value in values.items() if names.get(key, key) in own
-    }
-    context.meta[_FILE] = {
-        key: _words(value)
-        for key, value in values.items()
-        if names.get(key, key) not in own and value is not None
-    }
+    context.default_map = {name: value for name, value in values.items() if name in own}
+    context.meta[_FILE] = {name: _words(value) for name, value in values.items() if name not in own}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -134,10 +146,10 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     import yaml
 
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         raise TierwiseError(
             f"{path}: {' '.join(str(error).split())}; mend it, or leave --config out"
         ) from error
@@ -146,16 +158,18 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(name).replace("-", "_"): value for name, value in values.items()}
 
 
-def _words(value: Any) -> list[str]:
-    """A value of a file as the command line would have it."""
+def _words(value: Any) -> list[str] | None:
+    """A value of a file as the command line would have it, which has no null."""
+    if value is None:
+        return None
     if isinstance(value, list):
         return [str(part) for part in value]
     return [json.dumps(value) if isinstance(value, dict | bool) else str(value)]
 
 
-def _given(arguments: Sequence[str]) -> dict[str, list[str]]:
+def _given(arguments: Sequence[str]) -> Fields:
     """Words of each ``--field`` on the command line."""
-    found: dict[str, list[str]] = {}
+    found: Fields = {}
     words: list[str] | None = None
     for argument in arguments:
         if argument.startswith("--"):
@@ -171,7 +185,7 @@ def _given(arguments: Sequence[str]) -> dict[str, list[str]]:
 def parse_fields(
     config: type[_BaseConfig],
     out: Path,
-    fields: Mapping[str, list[str]],
+    fields: Mapping[str, list[str] | None],
     defaults: Mapping[str, Any],
 ) -> tuple[ModelConfig, _BaseConfig]:
     """Fields as text to TRL's ``ModelConfig`` and the stage's configuration.
@@ -188,8 +202,11 @@ def parse_fields(
     from transformers import HfArgumentParser
     from trl import ModelConfig
 
-    for name in _OURS.keys() & fields.keys():
-        raise TierwiseError(f"--{name} is not for this command: use {_OURS[name]}")
+    for name in _REFUSED.keys() & fields.keys():
+        raise TierwiseError(f"--{name} is not for this command: {_REFUSED[name]}")
+    adapters = sorted(name for name in fields if name.startswith("lora_"))
+    if adapters and "use_peft" not in fields:
+        raise TierwiseError(f"--{adapters[0]} does nothing without --use_peft")
 
     class Parser(HfArgumentParser):
         def error(self, message: str) -> NoReturn:
@@ -202,8 +219,9 @@ def parse_fields(
             near = difflib.get_close_matches(name, known, 3)
             meant = f"did you mean --{', --'.join(near)}?" if near else "see --help"
             raise TierwiseError(f"no option --{name}, and no such field of TRL's {config.__name__}; {meant}")
-    parser.set_defaults(**{**defaults, "output_dir": str(out)})
-    words = [word for name, values in fields.items() for word in (f"--{name}", *values)]
+    nulls = {name: None for name, values in fields.items() if values is None}
+    parser.set_defaults(**{**defaults, **nulls, "output_dir": str(out)})
+    words = [word for name, values in fields.items() if values is not None for word in (f"--{name}", *values)]
     try:
         model_config, parsed = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
     except (ValueError, TypeError, ImportError) as error:

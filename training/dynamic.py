@@ -4,7 +4,8 @@ TRL's trainer takes the prompts of a *window*, the generation batch that several
 data loader, and trains on whatever groups come of them. Here the prompts come from a `Curriculum`, and groups whose
 rewards are all equal, which give no gradient, are dropped and replaced by groups of fresh prompts, round after round,
 until the batch is full or the generation budget is spent (DAPO, arXiv 2503.14476, section 3.2). What is then missing is
-filled with the earliest of the dropped groups, so that TRL trains on what it would have trained on.
+filled with the earliest of the dropped groups, so that TRL trains on what it would have trained on. (With a KL or an
+entropy term a dropped group would have had that part of its gradient; DAPO has neither.)
 
 Each round is one call of TRL's own `_generate_and_score_completions`: what it generates, scores and normalises is what
 TRL computes. A batch without zero-variance groups is handed on untouched. All decisions are made on gathered values,
@@ -47,7 +48,8 @@ class Group:
         n: Samples of the policy.
         c: How many were right.
         unparsable: How many stated no tier.
-        zero_variance: All weighted rewards are equal, so that the group gives no gradient.
+        zero_variance: All weighted rewards are equal, or all completions are masked as truncated, so that the reward
+            gives no gradient.
         tokens: Generated for it.
     """
 
@@ -171,7 +173,8 @@ class DynamicGRPOTrainer(GRPOTrainer):
         output = super()._generate_and_score_completions(rows)
         rewards, counts = self._scored
         rewards = rewards.view(-1, self.num_generations)
-        flat = (rewards.amax(dim=1) - rewards.amin(dim=1) <= _EQUAL).tolist()
+        trained = self.accelerator.gather(output["completion_mask"].any(dim=1)).view(-1, self.num_generations)
+        flat = ((rewards.amax(dim=1) - rewards.amin(dim=1) <= _EQUAL) | ~trained.any(dim=1)).tolist()
         sums = counts.view(-1, self.num_generations, counts.size(1)).sum(dim=1).tolist()
         groups = [
             Group(prompt, round_, n, c, unparsable, zero_variance, tokens)

@@ -35,6 +35,7 @@ class Folder:
         identity: What makes it this run: the same command on the same data has the same.
         resolved: Every field of TRL's configuration and the versions of the libraries.
         model_id: Id in ``models`` of what was trained; None until it is registered.
+        is_begun: Whether a process worked on it before.
     """
 
     path: Path
@@ -42,11 +43,7 @@ class Folder:
     identity: dict[str, Any]
     resolved: dict[str, Any]
     model_id: str | None = None
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether a process worked on it before."""
-        return (self.path / _STATE).exists()
+    is_begun: bool = False
 
     @property
     def checkpoints(self) -> Path:
@@ -89,6 +86,8 @@ def _step(checkpoint: Path) -> int:
 def open_folder(path: Path, run: Run, identity: Mapping[str, Any], resolved: Mapping[str, Any]) -> Folder:
     """The folder for a run: a new one, or that of the same command before.
 
+    Another run that left no checkpoint there gives way: nothing of it could be gone on with.
+
     Raises:
         TierwiseError: It holds something else, or another run.
     """
@@ -105,11 +104,14 @@ def open_folder(path: Path, run: Run, identity: Mapping[str, Any], resolved: Map
             state["identity"],
             dict(resolved),
             state["model_id"],
+            is_begun=True,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise TierwiseError(
             f"{path / _STATE} is damaged ({error}); name a new folder with --out, or remove this one"
         ) from error
+    if folder.identity != wanted and folder.model_id is None and folder.last_checkpoint() is None:
+        return Folder(path, run, wanted, dict(resolved))
     for name in sorted(wanted.keys() | folder.identity.keys()):
         then, now = folder.identity.get(name), wanted.get(name)
         if then != now:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from training.arguments import stage_command
-from training.processes import is_main
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -89,9 +88,8 @@ def _trainer(stage: Stage, rewards: Rewards, journal: Journal) -> DynamicGRPOTra
     guided: bool = stage.request.options["guided_replay"]
     rows = stage.payload.rows
     configuration = _configuration(stage)
-    if is_main():
-        for table, row in configuration.rows(journal.run_id):
-            journal.add(table, [row])
+    for table, row in configuration.rows(journal.run_id):
+        journal.add(table, [row])
     trainer = (GuidedGRPOTrainer if guided else DynamicGRPOTrainer)(
         stage.load_model(),
         stage.config,
@@ -128,8 +126,14 @@ def _hold_to_windows(config: Any, *, asked: bool) -> None:
         TierwiseError: `asked` for other ones.
     """
     window = config.steps_per_generation * config.num_iterations // config.gradient_accumulation_steps
-    if window <= 1 or (config.save_steps >= 1 and config.save_steps % window == 0):
+    whole = config.save_strategy == "steps" and config.save_steps >= 1 and config.save_steps % window == 0
+    if window <= 1 or whole or config.save_strategy == "no":
         return
+    if config.save_strategy != "steps":
+        raise TierwiseError(
+            f"--save_strategy {config.save_strategy.value}: what is generated serves {window} steps, and a checkpoint "
+            "between them could not be resumed from; use steps"
+        )
     if asked:
         raise TierwiseError(
             f"--save_steps {config.save_steps:g}: what is generated serves {window} steps, and a checkpoint between "
@@ -166,11 +170,20 @@ def _observed(
 
 
 def _configuration(stage: Stage) -> Configuration:
-    """The model that training starts from, with how its groups are sampled."""
+    """The model that training starts from, with how its groups are sampled.
+
+    Raises:
+        TierwiseError: They are sampled in a way that a configuration does not describe.
+    """
     from curation.backends import Decoding
     from curation.configurations import Configuration
 
     config = stage.config
+    for name, unused in (("top_k", 0), ("min_p", None), ("repetition_penalty", 1.0)):
+        if getattr(config, name) != unused:
+            raise TierwiseError(
+                f"--{name}: difficulty is kept by a configuration of temperature and top_p; leave {name} out"
+            )
     return Configuration(
         stage.reference,
         stage.payload.template,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from peft import PeftConfig
 
-_ADAM = 8
-"""Bytes per trained parameter: two moments in float32."""
+_ADAPTER_SIZE = 4
+"""Bytes of an adapter's parameter: peft keeps them in float32."""
 _LOGIT_COPIES = 3
 """The loss holds logits, their float32 copy and their gradient."""
 
@@ -30,7 +30,7 @@ class MemoryEstimate:
         parameters: Of the model, adapters included.
         trained: Those that the optimizer moves.
         weights: Bytes of all parameters, of the reference model too.
-        states: Bytes of gradients and of Adam's moments.
+        states: Bytes of gradients and of the optimizer's moments.
         activations: Bytes of the largest batch, a guide.
     """
 
@@ -54,17 +54,28 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    model: Path, *, dtype: str, peft_config: PeftConfig | None, reference: bool, batch_size: int, tokens: int
+    model: Path,
+    *,
+    dtype: str,
+    optimizer: str,
+    peft_config: PeftConfig | None,
+    reference: bool,
+    batch_size: int,
+    tokens: int,
 ) -> MemoryEstimate:
-    """What a step with AdamW takes in one process.
+    """What a step takes in one process that holds the whole model.
 
     Args:
         model: Its directory.
         dtype: What weights are held in, ``float32``, ``bfloat16``, ``float16``, or ``auto`` for the file's.
+        optimizer: As TRL names it; the moments of AdamW in full precision are counted, those of others are not.
         peft_config: Adapters to train in place of the model.
         reference: Whether a second copy of the model is kept beside it.
         batch_size: Sequences in a forward pass.
         tokens: Length of the longest sequence.
+
+    Raises:
+        TierwiseError: The model has no place for the adapters.
     """
     import torch
     from accelerate import init_empty_weights
@@ -78,18 +89,24 @@ def estimate_memory(
         bare.tie_weights()
         base = sum(parameter.numel() for parameter in bare.parameters())
         if peft_config is not None:
-            bare = get_peft_model(bare, peft_config)
+            try:
+                bare = get_peft_model(bare, peft_config)
+            except Exception as error:
+                # No module of that name, or none that adapters fit: peft has an exception for each.
+                raise TierwiseError(f"no adapters for {model}: {' '.join(str(error).split())}") from error
     parameters = sum(parameter.numel() for parameter in bare.parameters())
     trained = sum(parameter.numel() for parameter in bare.parameters() if parameter.requires_grad)
     size = held.itemsize
+    trained_size = size if peft_config is None else _ADAPTER_SIZE
+    moments = 2 if optimizer.startswith("adamw_torch") and "bit" not in optimizer else 0
     text = config.get_text_config(decoder=True)
     # With activation checkpointing a layer keeps its input alone.
     hidden = text.num_hidden_layers * text.hidden_size * size
     return MemoryEstimate(
         parameters=parameters,
         trained=trained,
-        weights=size * (parameters + (base if reference else 0)),
-        states=trained * (size + _ADAM),
+        weights=size * base * (2 if reference else 1) + _ADAPTER_SIZE * (parameters - base),
+        states=trained * trained_size * (1 + moments),
         activations=batch_size * tokens * (hidden + _LOGIT_COPIES * 4 * text.vocab_size),
     )
 

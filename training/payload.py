@@ -29,8 +29,8 @@ class Payload:
         split: Name and version.
         content_hash: SHA-256 over all that it froze.
         template: Prompt template of its rendered prompts.
-        rows: Of the table, see `curation.splits.payload`; for ``grpo`` also ``format``, and ``completion``
-            where the split has one for the pair.
+        rows: Of the table, see `curation.splits.payload`; for ``grpo`` also ``format``, and ``completion``, a right
+            answer to the prompt where the split has one: of the ``sft`` table, else a chosen side, a teacher's perhaps.
     """
 
     split: str
@@ -67,9 +67,13 @@ def read_payload(store: Store, split: str, table: Table) -> Payload:
         ).fetchall()[0]
         template = parse_template(name, text)
         if table == "grpo":
-            completions = dict(
-                connection.sql(f"SELECT pair_id, completion FROM ({queries['sft']})").fetchall()
-            )
+            completions = {
+                pair_id: answer
+                for column, source in (("chosen", "dpo"), ("completion", "sft"))
+                for pair_id, answer in connection.sql(
+                    f"SELECT pair_id, {column} FROM ({queries[source]})"
+                ).fetchall()
+            }
             for row in rows:
                 completion = completions.get(row["pair_id"])
                 row |= {

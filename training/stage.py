@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
+import os
+import sys
 import warnings
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, fields
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -20,14 +21,17 @@ from training.memory import available_memory, estimate_memory, require_memory
 from training.payload import Payload, Table, read_payload
 from training.processes import is_main, on_main, state
 from warehouse.errors import TierwiseError
+from warehouse.failpoints import failpoint
 from warehouse.ids import content_id
 from warehouse.ledger import Run
+from warehouse.parts import with_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import duckdb
     from peft import PeftConfig
     from transformers import PreTrainedModel, Trainer
     from trl import ModelConfig
@@ -139,14 +143,17 @@ class Stage:
             if folder.model_id is not None:
                 on_main(lambda: self._require_registered(folder))
                 return {"state": "was trained before", "model_id": folder.model_id, "out": str(folder.path)}
-            long_run = stack.enter_context(self._running(folder)) if is_main() else None
-            journal = Journal(long_run, report)
+            journal = Journal(folder.run.run_id, report)
             journal.add("models", [model_row(self.reference)])
             trainer = _made(make_trainer, journal)
             checkpoint = on_main(folder.last_checkpoint)
             if checkpoint is not None:
-                journal.load_beside(checkpoint)
+                journal.go_on(checkpoint)
+            long_run = stack.enter_context(self._running(folder)) if is_main() else None
+            if long_run is not None:
+                journal.begin(long_run)
             _run(trainer, checkpoint)
+            failpoint("trained")
             summary = {
                 "rows": len(self.payload.rows),
                 "steps": trainer.state.global_step,
@@ -154,7 +161,7 @@ class Stage:
             }
             self._save(trainer, folder)
             if long_run is not None:
-                trained = resolve(str(folder.path))
+                trained = self._trained(folder)
                 journal.add("models", [{**model_row(trained), **self._descent}])
                 journal.commit()
                 folder.model_id = str(model_id(trained))
@@ -172,6 +179,20 @@ class Stage:
                 ),
             ],
         }
+
+    def _trained(self, folder: Folder) -> ModelReference:
+        """The model in the folder.
+
+        Raises:
+            TierwiseError: It is the one that training started from.
+        """
+        trained = resolve(str(folder.path))
+        if trained.digest == self.reference.digest:
+            raise TierwiseError(
+                f"training changed nothing: {folder.path} holds the weights of {self.reference.name}; raise the "
+                "learning rate, or look in training_metrics whether anything was learned from"
+            )
+        return trained
 
     def _save(self, trainer: Trainer, folder: Folder) -> None:
         """Write the trained model to the folder, adapters merged; each process takes part, as it may hold a share."""
@@ -191,13 +212,18 @@ class Stage:
         load_tokenizer(self.reference.path).save_pretrained(folder.path)
 
     def _require_registered(self, folder: Folder) -> None:
-        with self.request.store.read(copy_if_held=True) as connection:
+        store = self.request.store
+
+        def registered(connection: duckdb.DuckDBPyConnection) -> bool:
+            models = with_waiting(store.runs, "models", ("model_id",))
             found = connection.execute(
-                "SELECT 1 FROM models WHERE model_id = ?::UUID", [folder.model_id]
+                f"SELECT 1 FROM ({models}) WHERE model_id = ?::UUID", [folder.model_id]
             ).fetchall()
-        if not found:
+            return bool(found)
+
+        if not store.read_with_parts(registered):
             raise TierwiseError(
-                f"{folder.path} was trained with another store, {self.request.store.place.name} does not know its "
+                f"{folder.path} was trained with another store, {store.place.name} does not know its "
                 "model; name a new folder with --out, or remove that one"
             )
 
@@ -228,7 +254,7 @@ class Stage:
 
     @property
     def _parameters(self) -> dict[str, Any]:
-        given = {name: " ".join(words) for name, words in self.request.fields.items()}
+        given = {name: words and " ".join(words) for name, words in self.request.fields.items()}
         return {"split": self.payload.split, "model": self.reference.name, **self.request.options, **given}
 
     @property
@@ -245,16 +271,18 @@ class Stage:
     def _resolved(self) -> dict[str, Any]:
         given = {field.name: getattr(self.config, field.name) for field in fields(self.config) if field.init}
         adapters = {field.name: getattr(self.model_config, field.name) for field in fields(self.model_config)}
-        secret = {name for name in given if name.endswith("token")}
         return {
-            **{name: value for name, value in given.items() if name not in secret},
+            **given,
             **adapters,
             "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         }
 
     def _asked(self) -> str:
         own = {name: value for name, value in self.request.options.items() if value not in (None, (), False)}
-        given = {name: words[0] if len(words) == 1 else words for name, words in self.request.fields.items()}
+        given = {
+            name: words[0] if words and len(words) == 1 else words or (True if words == [] else None)
+            for name, words in self.request.fields.items()
+        }
         asked = {
             "split": self.payload.split,
             "model": self.request.model,
@@ -338,12 +366,18 @@ def prepare(
     memory = estimate_memory(
         model.path,
         dtype=str(model_config.dtype),
+        optimizer=str(config.optim.value if hasattr(config.optim, "value") else config.optim),
         peft_config=peft_config,
         reference=peft_config is None and reference(config),
         batch_size=config.per_device_train_batch_size * (2 if table == "dpo" else 1),
         tokens=tokens,
     )
-    require_memory(memory, available_memory())
+    if not any(os.environ.get(f"ACCELERATE_USE_{shared}") == "true" for shared in ("FSDP", "DEEPSPEED")):
+        require_memory(memory, available_memory())
+    if config.save_total_limit == 1:
+        raise TierwiseError(
+            "--save_total_limit 1: a kill while a checkpoint is written would leave none; give 2 or more"
+        )
     return Stage(name, request, payload, model, model_config, config, tokenizer, peft_config, memory)
 
 
@@ -371,7 +405,10 @@ def _made(make_trainer: Callable[[Journal], Trainer], journal: Journal) -> Train
 
     try:
         trainer = make_trainer(journal)
-    except ValueError as error:
+    except TierwiseError:
+        raise
+    except Exception as error:
+        # What does not go together, or is not installed, fails with exceptions of many libraries.
         raise TierwiseError(f"TRL refuses this configuration: {' '.join(str(error).split())}") from error
     # It prints to stdout, which is for summaries.
     trainer.remove_callback(PrinterCallback)
@@ -381,25 +418,38 @@ def _made(make_trainer: Callable[[Journal], Trainer], journal: Journal) -> Train
 
 def _run(trainer: Trainer, checkpoint: Path | None) -> None:
     import torch
+    from transformers import TrainerState
 
     if checkpoint is not None:
+        reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        if reached.global_step >= reached.max_steps:
+            # Asked to go on, the trainer would take another step.
+            trainer._load_from_checkpoint(str(checkpoint))
+            trainer.state = reached
+            return
         # TRL's own count of tokens would begin anew.
-        logs = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
-        trainer._total_train_tokens = max((entry.get("num_tokens", 0) for entry in logs), default=0)
+        counted = [entry["num_tokens"] for entry in reached.log_history if "num_tokens" in entry]
+        trainer._total_train_tokens = max(counted, default=0)
     try:
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        # TRL prints completions to stdout, which is for the summary.
+        with redirect_stdout(sys.stderr):
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as error:
         raise TierwiseError(
             "the GPU ran out of memory: lower --per_device_train_batch_size and raise --gradient_accumulation_steps, "
             "train adapters with --use_peft, or hold weights in --dtype bfloat16"
         ) from error
+    except (ValueError, ImportError) as error:
+        if trainer.state.global_step:
+            raise
+        raise TierwiseError(f"TRL refuses this configuration: {' '.join(str(error).split())}") from error
 
 
 def _numbers(logs: list[dict[str, float]]) -> dict[str, Any]:
     """The few metrics that a summary shows, from all that a run logged."""
     found: dict[str, Any] = {
         name: values[-1]
-        for name in ("train_loss", "reward", "train_runtime")
+        for name in ("loss", "reward")
         if (values := [entry[name] for entry in logs if name in entry])
     }
     shares = {

@@ -18,12 +18,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its identifying columns."""
+    """A table with its identifying columns.
+
+    `later` names columns that a row with a known key still fills, where they are NULL.
+    """
 
     name: str
     comment: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    later: tuple[str, ...] = ()
 
     def type_of(self, column: str) -> str:
         """SQL type of `column`."""

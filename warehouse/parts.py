@@ -282,7 +282,16 @@ def _merge_table(connection: duckdb.DuckDBPyConnection, table: Table, parts: Ite
     unknown = columns - {column.name for column in table.columns}
     if unknown:
         raise _UnmergeableError(f"{table.name} has no column {', '.join(sorted(unknown))}; {_NEWER}")
-    return insert_new(connection, table.name, f"SELECT DISTINCT ON ({', '.join(table.key)}) * FROM {source}")
+    added = insert_new(connection, table.name, f"SELECT DISTINCT ON ({', '.join(table.key)}) * FROM {source}")
+    for name in columns.intersection(table.later):
+        same = " AND ".join(
+            f"{table.name}.{key} = CAST(new.{key} AS {table.type_of(key)})" for key in table.key
+        )
+        connection.execute(
+            f"UPDATE {table.name} SET {name} = CAST(new.{name} AS {table.type_of(name)}) FROM {source} AS new "
+            f"WHERE {same} AND {table.name}.{name} IS NULL AND new.{name} IS NOT NULL"
+        )
+    return added
 
 
 def _write_durably(target: Path, content: bytes) -> None:

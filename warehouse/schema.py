@@ -243,6 +243,7 @@ TABLES: tuple[Table, ...] = (
             Column("split_hash", "VARCHAR", "Content hash of that split.", required=False),
             _RUN,
         ),
+        later=("parent_id", "split", "split_hash"),
     ),
     Table(
         "prompts",

@@ -80,7 +80,9 @@ def test_the_command_line_comes_before_the_file(
     file.write_text(written[suffix])
     request = asked("--config", file, "--max_steps", "9", "--model", "here")
     fields = request.fields
-    assert float(fields.pop("learning_rate")[0]) == 1e-4
+    rate = fields.pop("learning_rate")
+    assert rate is not None
+    assert float(rate[0]) == 1e-4
     assert fields == {"max_steps": ["9"], "use_peft": ["true"], "loss_type": ["sigmoid", "sft"]}
     assert (request.split, request.model) == ("a_v1", "here")
     assert request.options == {"weight": ("correct=1", "format=0")}

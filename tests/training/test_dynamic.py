@@ -297,6 +297,27 @@ def test_an_exhausted_pool_ends_the_refills(tiny_model: Path, tmp_path: Path) ->
     assert windows[0].trained == (0, 1, 2, 3)
 
 
+class CutDynamic(ScriptedDynamic):
+    """None of its completions ends."""
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], *options: Any
+    ) -> tuple[list[list[int]], None]:
+        completions, logprobs = super()._generate_single_turn(prompt_ids, *options)
+        return [ids[:-1] for ids in completions], logprobs
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_group_whose_completions_are_all_masked_teaches_nothing(
+    tiny_model: Path, tmp_path: Path, masked: bool
+) -> None:
+    _, windows, _ = train_dynamic(
+        CutDynamic, tiny_model, tmp_path, ["mixed"] * 12, max_steps=1, mask_truncated_completions=masked
+    )
+    assert {group.zero_variance for group in windows[0].groups} == {masked}
+    assert len(windows[0].groups) == (12 if masked else 4)
+
+
 def test_evaluation_is_trls_own(tiny_model: Path, tmp_path: Path) -> None:
     trainer, windows, _ = train_dynamic(ScriptedDynamic, tiny_model, tmp_path, ["mixed"] * 8, max_steps=1)
     before = trainer.sampling_state()

@@ -38,9 +38,16 @@ def test_the_same_command_finds_its_run_again(tmp_path: Path) -> None:
 def test_another_command_is_told_the_difference(
     tmp_path: Path, identity: dict[str, object], said: str
 ) -> None:
-    open_folder(tmp_path / "out", Run("sft", {}), IDENTITY, {}).save()
+    folder = open_folder(tmp_path / "out", Run("sft", {}), IDENTITY, {})
+    folder.save()
+    gives_way = open_folder(folder.path, Run("sft", {}), identity, {})
+    assert gives_way.run != folder.run
+    assert not gives_way.is_begun
+    checkpoint = folder.checkpoints / "checkpoint-1"
+    checkpoint.mkdir(parents=True)
+    complete(checkpoint)
     with pytest.raises(TierwiseError, match=said):
-        open_folder(tmp_path / "out", Run("sft", {}), identity, {})
+        open_folder(folder.path, Run("sft", {}), identity, {})
 
 
 def test_a_damaged_state_is_told(tmp_path: Path) -> None:

@@ -28,7 +28,13 @@ def test_what_is_certain_is_what_a_step_leaves_in_memory(
 
     peft_config = LoraConfig(task_type="CAUSAL_LM", r=4) if adapters else None
     estimate = estimate_memory(
-        tiny_model, dtype=dtype, peft_config=peft_config, reference=True, batch_size=2, tokens=8
+        tiny_model,
+        dtype=dtype,
+        optimizer="adamw_torch_fused",
+        peft_config=peft_config,
+        reference=True,
+        batch_size=2,
+        tokens=8,
     )
 
     def load() -> Any:
@@ -36,7 +42,7 @@ def test_what_is_certain_is_what_a_step_leaves_in_memory(
 
     model, reference = load(), load()
     if peft_config is not None:
-        model = get_peft_model(model, peft_config, autocast_adapter_dtype=False)
+        model = get_peft_model(model, peft_config)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained)
     tokens = torch.zeros(1, 8, dtype=torch.long)
@@ -44,14 +50,20 @@ def test_what_is_certain_is_what_a_step_leaves_in_memory(
     optimizer.step()
     assert estimate.trained == sum(parameter.numel() for parameter in trained)
     assert estimate.weights == bytes_of(model.parameters()) + bytes_of(reference.parameters())
-    moments = sum(state["exp_avg"].numel() * 8 for state in optimizer.state.values())
-    assert estimate.states == bytes_of(parameter.grad for parameter in trained) + moments
+    moments = [state[name] for state in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    assert estimate.states == bytes_of(parameter.grad for parameter in trained) + bytes_of(moments)
 
 
 def test_activations_grow_with_the_batch(tiny_model: Path) -> None:
     small, large = (
         estimate_memory(
-            tiny_model, dtype="float32", peft_config=None, reference=False, batch_size=size, tokens=64
+            tiny_model,
+            dtype="float32",
+            optimizer="sgd",
+            peft_config=None,
+            reference=False,
+            batch_size=size,
+            tokens=64,
         )
         for size in (1, 8)
     )

@@ -45,6 +45,16 @@ def refused(
         ("sft", ("--no-such-thing-at-all", "1"), "no option --no_such_thing_at_all"),
         ("sft", ("--learning_rate", "fast"), "invalid float value: 'fast'"),
         ("sft", ("--output_dir", "x"), "use --out"),
+        ("sft", ("--hub_token", "hf_secret"), "set HF_TOKEN"),
+        ("dpo", ("--load_in_4bit",), "quantised training is not supported"),
+        ("sft", ("--lora_r", "4"), "does nothing without --use_peft"),
+        ("sft", ("--save_total_limit", "1"), "give 2 or more"),
+        ("sft", ("--packing",), "TRL refuses this configuration"),
+        ("sft", ("--report_to", "no-such-tracker"), "TRL refuses this configuration"),
+        ("dpo", ("--use_peft", "--lora_target_modules", "nosuch"), "nosuch"),
+        ("grpo", ("--top_k", "5"), "leave top_k out"),
+        ("grpo", ("--scale_rewards", "batch"), "scale_rewards"),
+        ("sft", ("--config", "{tmp}/latin.yaml"), "latin.yaml"),
         ("grpo", ("--reward_weights", "1"), "use --reward"),
         ("grpo", ("--num_generations", "3"), "divisible"),
         ("grpo", ("--num_iterations", "2", "--save_steps", "3"), "give a multiple of 2"),
@@ -60,6 +70,7 @@ def test_arguments(
 ) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
     (tmp_path / "broken.toml").write_text("learning_rate = \n")
+    (tmp_path / "latin.yaml").write_bytes("model: größe".encode("latin-1"))
     assert said in refused(stage, *(argument.format(tmp=tmp_path) for argument in arguments))
 
 
@@ -122,6 +133,24 @@ def test_a_model_that_does_not_fit_memory(
     said = refused("sft")
     assert "0.0 GiB are free" in said
     assert "--use_peft" in said
+
+
+def test_training_that_changes_nothing(
+    store: Path, speaking_model: Path, tmp_path: Path, train: Train
+) -> None:
+    asked = ("--split", TRAIN, "--model", speaking_model, "--out", tmp_path / "trained", "--db", store)
+    said = train("sft", *asked, "--learning_rate", "0", "--max_steps", "1", code=1).stderr
+    assert "training changed nothing" in said
+
+
+def test_a_run_that_left_no_checkpoint_gives_way(
+    store: Path, tiny_model: Path, tmp_path: Path, train: Train
+) -> None:
+    asked = ("--split", TRAIN, "--model", tiny_model, "--out", tmp_path / "trained", "--db", store, *QUICK)
+    said = train("sft", *asked, "--eval_on_start", code=1).stderr
+    assert "TRL refuses this configuration" in said
+    assert (tmp_path / "trained" / "training.json").exists()
+    train("sft", *asked)
 
 
 def test_a_folder_of_something_else(store: Path, tiny_model: Path, tmp_path: Path, train: Train) -> None:

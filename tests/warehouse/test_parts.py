@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -245,6 +246,27 @@ def test_rows_that_could_never_be_merged_are_refused(
     with pytest.raises(ValueError, match=message):
         work()
     assert (statuses(store), left(store)) == (["failed"], [])
+
+
+def test_what_a_row_may_tell_later_is_filled_once(store: Store) -> None:
+    model = {
+        "model_id": str(uuid.uuid4()),
+        "name": "m",
+        "digest": "d",
+        "path": "p",
+        "run_id": str(uuid.uuid4()),
+    }
+    parent = str(uuid.uuid4())
+    trained = {**model, "parent_id": parent, "split": "a_v1", "split_hash": "h", "name": "another"}
+    other = {**trained, "parent_id": str(uuid.uuid4()), "split": "b_v1"}
+    for rows in ([model], [trained], [other]):
+        directory = RunDirectory(store.runs, Run("sft", {}))
+        directory.write_part("models", rows)
+        directory.release()
+        store.merge_waiting()
+    with store.read() as connection:
+        kept = connection.execute("SELECT name, CAST(parent_id AS VARCHAR), split FROM models").fetchall()
+    assert kept == [("m", parent, "a_v1")]
 
 
 def test_a_resumed_run_is_one_run_whatever_its_first_process_left(store: Store) -> None:
