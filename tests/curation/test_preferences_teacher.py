@@ -333,3 +333,25 @@ def test_an_answer_about_another_text_of_the_item_is_not_used(
     assert from_teacher() == 0
     sample(teacher_model)
     assert from_teacher() > 0
+
+
+def test_what_a_teacher_answered_is_a_completion_for_guided_replay(
+    store: Path, command: RunCommand, student: str, teacher: str
+) -> None:
+    from training.payload import read_payload
+    from warehouse.store import Store
+
+    build(command, store, "--configuration", student, "--teacher", teacher, *_ANY_LENGTH)
+    command("curation", "split", "create", "taught", "--configuration", student, "--db", store)
+    payload = read_payload(Store(store), "taught_v1", "grpo")
+    unsolved = [row for row in payload.rows if row["c"] == 0]
+    assert any(row["completion"] for row in unsolved)
+    texts = rows(command, store, f"SELECT DISTINCT text FROM samples WHERE configuration_id = '{teacher}'")
+    assert {row["completion"] for row in unsolved} - {None} <= {row["text"] for row in texts}
+    own = {row["pair_id"]: row["completion"] for row in read_payload(Store(store), "taught_v1", "sft").rows}
+    assert own
+    assert all(
+        row["completion"] == own[row["pair_id"]][0]["content"]
+        for row in payload.rows
+        if row["pair_id"] in own
+    )
