@@ -39,7 +39,8 @@ def command_reference() -> str:
         sections += _sections(group, group.make_context(name, [], resilient_parsing=True))
     sections.append("## python -m training.…")
     for stage in STAGES:
-        sections.append(_section(stage, click.Context(stage, info_name=f"python -m {stage.name}", **_WIDE)))
+        settings = {**stage.context_settings, **_WIDE}
+        sections.append(_section(stage, click.Context(stage, info_name=f"python -m {stage.name}", **settings)))
     return "\n\n".join(sections) + "\n"
 
 

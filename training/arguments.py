@@ -179,7 +179,7 @@ def _given(arguments: Sequence[str]) -> Fields:
             raise click.UsageError(f"{argument!r} belongs to no option; fields are --name value")
         else:
             words.append(argument)
-    return found
+    return {name: words or ["true"] for name, words in found.items()}
 
 
 def parse_fields(

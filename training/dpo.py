@@ -31,6 +31,7 @@ def main(request: Request) -> dict[str, Any]:
     """
     from trl import DPOConfig, DPOTrainer
 
+    from training.run import train
     from training.stage import prepare
 
     # The weights are those of our losses.
@@ -38,7 +39,8 @@ def main(request: Request) -> dict[str, Any]:
     stage = prepare("dpo", request, DPOConfig, defaults, table="dpo", reference=lambda _: True)
     if request.dry_run:
         return stage.plan()
-    return stage.train(
+    return train(
+        stage,
         lambda _: DPOTrainer(
             stage.load_model(),
             # Without one, TRL would load it from the path that the model came from.
@@ -47,7 +49,7 @@ def main(request: Request) -> dict[str, Any]:
             train_dataset=stage.dataset(stage.payload.rows),
             processing_class=stage.tokenizer,
             peft_config=stage.peft_config,
-        )
+        ),
     )
 
 

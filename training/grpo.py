@@ -70,6 +70,7 @@ def main(request: Request) -> dict[str, Any]:
     from trl import GRPOConfig
 
     from training.rewards import Rewards
+    from training.run import train
     from training.stage import prepare
 
     rewards = Rewards(_weights(request.options["reward"]))
@@ -77,7 +78,7 @@ def main(request: Request) -> dict[str, Any]:
     _hold_to_windows(stage.config, asked="save_steps" in request.fields)
     if request.dry_run:
         return stage.plan()
-    return stage.train(lambda journal: _trainer(stage, rewards, journal))
+    return train(stage, lambda journal: _trainer(stage, rewards, journal))
 
 
 def _trainer(stage: Stage, rewards: Rewards, journal: Journal) -> DynamicGRPOTrainer:

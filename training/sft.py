@@ -39,6 +39,7 @@ def main(request: Request) -> dict[str, Any]:
     """
     from trl import SFTConfig, SFTTrainer
 
+    from training.run import train
     from training.stage import prepare
 
     label_only = request.options["label_only"]
@@ -47,14 +48,15 @@ def main(request: Request) -> dict[str, Any]:
     if request.dry_run:
         return stage.plan()
     rows = list(map(_label_alone, stage.payload.rows)) if label_only else stage.payload.rows
-    return stage.train(
+    return train(
+        stage,
         lambda _: SFTTrainer(
             stage.load_model(),
             args=stage.config,
             train_dataset=stage.dataset(rows),
             processing_class=stage.tokenizer,
             peft_config=stage.peft_config,
-        )
+        ),
     )
 
 

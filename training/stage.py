@@ -1,46 +1,32 @@
-"""What the three stages share: a verified split, a model that fits, a run in the ledger, a registered checkpoint."""
+"""What the three stages share before they run: a verified split, a model that fits, a configuration."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
-import sys
 import warnings
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, fields
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from curation.configurations import model_id, model_row
 from curation.models import ModelReference, resolve
 from training.arguments import parse_fields
-from training.folder import Folder, open_folder
 from training.memory import available_memory, estimate_memory, require_memory
 from training.payload import Payload, Table, read_payload
-from training.processes import is_main, on_main, state
+from training.processes import on_main, state
 from warehouse.errors import TierwiseError
-from warehouse.failpoints import failpoint
-from warehouse.ids import content_id
-from warehouse.ledger import Run
-from warehouse.parts import with_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-    import duckdb
     from peft import PeftConfig
-    from transformers import PreTrainedModel, Trainer
+    from transformers import PreTrainedModel
     from trl import ModelConfig
     from trl.trainer.base_config import _BaseConfig
 
     from training.arguments import Request
-    from training.journal import Journal
     from training.memory import MemoryEstimate
-    from warehouse.store import LongRun
 
 DEFAULTS: Mapping[str, Any] = {
     # Ten checkpoints a run; the one before is kept, as a kill may come while one is written.
@@ -125,150 +111,29 @@ class Stage:
         datasets.disable_progress_bars()
         return datasets.Dataset.from_list(rows)
 
-    def train(self, make_trainer: Callable[[Journal], Trainer]) -> dict[str, Any]:
-        """Train to the end, from the last checkpoint if there is one; register the model; return the counts.
-
-        Args:
-            make_trainer: Makes TRL's trainer; it may keep rows in the journal.
-
-        Raises:
-            TierwiseError: The folder holds another run, another process trains into it, or memory ran out.
-        """
-        from training.journal import Journal
-
-        with ExitStack() as stack, _reported(self.name, self.memory) as report:
-            on_main(lambda: stack.enter_context(self._alone()))
-            run = Run(self.name, self._parameters, model_id=model_id(self.reference), parents=self._parents())
-            folder = on_main(lambda: open_folder(self.request.out, run, self._identity, self._resolved))
-            if folder.model_id is not None:
-                on_main(lambda: self._require_registered(folder))
-                return {"state": "was trained before", "model_id": folder.model_id, "out": str(folder.path)}
-            journal = Journal(folder.run.run_id, report)
-            journal.add("models", [model_row(self.reference)])
-            trainer = _made(make_trainer, journal)
-            checkpoint = on_main(folder.last_checkpoint)
-            if checkpoint is not None:
-                journal.go_on(checkpoint)
-            long_run = stack.enter_context(self._running(folder)) if is_main() else None
-            if long_run is not None:
-                journal.begin(long_run)
-            _run(trainer, checkpoint)
-            failpoint("trained")
-            summary = {
-                "rows": len(self.payload.rows),
-                "steps": trainer.state.global_step,
-                **_numbers(trainer.state.log_history),
-            }
-            self._save(trainer, folder)
-            if long_run is not None:
-                trained = self._trained(folder)
-                journal.add("models", [{**model_row(trained), **self._descent}])
-                journal.commit()
-                folder.model_id = str(model_id(trained))
-                long_run.run.summary = {**summary, "model_id": folder.model_id}
-        return {
-            "out": str(folder.path),
-            "model_id": folder.model_id,
-            **summary,
-            **(long_run.waiting if long_run is not None else {}),
-            "next": [
-                f"python -m warehouse lineage {folder.model_id}",
-                *(
-                    f"python -m eval predict --split {split} --model {folder.path}"
-                    for split in self._judges()
-                ),
-            ],
-        }
-
-    def _trained(self, folder: Folder) -> ModelReference:
-        """The model in the folder.
-
-        Raises:
-            TierwiseError: It is the one that training started from.
-        """
-        trained = resolve(str(folder.path))
-        if trained.digest == self.reference.digest:
-            raise TierwiseError(
-                f"training changed nothing: {folder.path} holds the weights of {self.reference.name}; raise the "
-                "learning rate, or look in training_metrics whether anything was learned from"
-            )
-        return trained
-
-    def _save(self, trainer: Trainer, folder: Folder) -> None:
-        """Write the trained model to the folder, adapters merged; each process takes part, as it may hold a share."""
-        from peft import PeftModel
-
-        from curation.backends.tokens import load_tokenizer
-
-        adapter = folder.path / "adapter" if self.peft_config is not None else None
-        trainer.save_model(str(adapter or folder.path))
-        if not is_main():
-            return
-        ((adapter or folder.path) / "training_args.bin").unlink()
-        if adapter is not None:
-            merged: Any = PeftModel.from_pretrained(self.load_model(), str(adapter)).merge_and_unload()
-            merged.save_pretrained(folder.path)
-        # As the model came with it: the trainer's may have been changed for training.
-        load_tokenizer(self.reference.path).save_pretrained(folder.path)
-
-    def _require_registered(self, folder: Folder) -> None:
-        store = self.request.store
-
-        def registered(connection: duckdb.DuckDBPyConnection) -> bool:
-            models = with_waiting(store.runs, "models", ("model_id",))
-            found = connection.execute(
-                f"SELECT 1 FROM ({models}) WHERE model_id = ?::UUID", [folder.model_id]
-            ).fetchall()
-            return bool(found)
-
-        if not store.read_with_parts(registered):
-            raise TierwiseError(
-                f"{folder.path} was trained with another store, {store.place.name} does not know its "
-                "model; name a new folder with --out, or remove that one"
-            )
-
-    def _alone(self) -> AbstractContextManager[None]:
-        """Keep other processes from training into the same folder."""
-        out = self.request.out.absolute()
-        return self.request.store.exclusive(f"train-{content_id('folder', str(out))}", f"training into {out}")
-
-    @contextmanager
-    def _running(self, folder: Folder) -> Iterator[LongRun]:
-        """The run in the ledger, and in its folder; whole once it ends."""
-        if folder.is_begun:
-            folder.run.resume()
-        folder.save()
-        (folder.path / "training.yaml").write_text(self._asked(), encoding="utf-8")
-        with self.request.store.long_run(folder.run) as long_run:
-            yield long_run
-        folder.save()
-
     @property
-    def _descent(self) -> dict[str, str]:
-        """Where a trained model comes from, for its row of ``models``."""
-        return {
-            "parent_id": str(model_id(self.reference)),
-            "split": self.payload.split,
-            "split_hash": self.payload.content_hash,
+    def parameters(self) -> dict[str, Any]:
+        """What was asked for, fields by the values that they have."""
+        given = {
+            name: getattr(self.config if hasattr(self.config, name) else self.model_config, name)
+            for name in self.request.fields
         }
-
-    @property
-    def _parameters(self) -> dict[str, Any]:
-        given = {name: words and " ".join(words) for name, words in self.request.fields.items()}
         return {"split": self.payload.split, "model": self.reference.name, **self.request.options, **given}
 
     @property
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
+        """What makes a run this one: the same command on the same data and model has the same."""
         return {
             "stage": self.name,
-            **self._parameters,
+            **self.parameters,
             "split_hash": self.payload.content_hash,
             "model": self.reference.digest,
             "processes": state().num_processes,
         }
 
     @property
-    def _resolved(self) -> dict[str, Any]:
+    def resolved(self) -> dict[str, Any]:
+        """Every field of TRL's configurations, and the versions of the libraries."""
         given = {field.name: getattr(self.config, field.name) for field in fields(self.config) if field.init}
         adapters = {field.name: getattr(self.model_config, field.name) for field in fields(self.model_config)}
         return {
@@ -277,10 +142,11 @@ class Stage:
             "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         }
 
-    def _asked(self) -> str:
+    def asked(self) -> str:
+        """YAML of what was asked for, as ``--config`` reads it."""
         own = {name: value for name, value in self.request.options.items() if value not in (None, (), False)}
         given = {
-            name: words[0] if words and len(words) == 1 else words or (True if words == [] else None)
+            name: words[0] if words and len(words) == 1 else words
             for name, words in self.request.fields.items()
         }
         asked = {
@@ -292,27 +158,6 @@ class Stage:
         }
         text: str = yaml.safe_dump(asked, sort_keys=False, allow_unicode=True)
         return text
-
-    def _judges(self) -> list[str]:
-        """The newest eval split, if there is one."""
-        if not is_main():
-            return []
-        with self.request.store.read(copy_if_held=True) as connection:
-            found = connection.execute(
-                "SELECT split FROM splits WHERE role = 'eval' ORDER BY created_at DESC LIMIT 1"
-            ).fetchall()
-        return [row[0] for row in found]
-
-    def _parents(self) -> tuple[Any, ...]:
-        if not is_main():
-            return ()
-        with self.request.store.read() as connection:
-            found = connection.execute(
-                "SELECT run_id FROM splits WHERE split = $split UNION ALL SELECT run_id FROM models "
-                "WHERE model_id = $model::UUID AND parent_id IS NOT NULL",
-                {"split": self.payload.split, "model": model_id(self.reference)},
-            ).fetchall()
-        return tuple(row[0] for row in found)
 
 
 def prepare(
@@ -398,82 +243,3 @@ def _longest(rows: list[dict[str, Any]], tokenizer: Any) -> int:
 
 def _is_chat(value: Any) -> bool:
     return isinstance(value, list)
-
-
-def _made(make_trainer: Callable[[Journal], Trainer], journal: Journal) -> Trainer:
-    from transformers import PrinterCallback
-
-    try:
-        trainer = make_trainer(journal)
-    except TierwiseError:
-        raise
-    except Exception as error:
-        # What does not go together, or is not installed, fails with exceptions of many libraries.
-        raise TierwiseError(f"TRL refuses this configuration: {' '.join(str(error).split())}") from error
-    # It prints to stdout, which is for summaries.
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(journal)
-    return trainer
-
-
-def _run(trainer: Trainer, checkpoint: Path | None) -> None:
-    import torch
-    from transformers import TrainerState
-
-    if checkpoint is not None:
-        reached = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        if reached.global_step >= reached.max_steps:
-            # Asked to go on, the trainer would take another step.
-            trainer._load_from_checkpoint(str(checkpoint))
-            trainer.state = reached
-            return
-        # TRL's own count of tokens would begin anew.
-        counted = [entry["num_tokens"] for entry in reached.log_history if "num_tokens" in entry]
-        trainer._total_train_tokens = max(counted, default=0)
-    try:
-        # TRL prints completions to stdout, which is for the summary.
-        with redirect_stdout(sys.stderr):
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    except torch.OutOfMemoryError as error:
-        raise TierwiseError(
-            "the GPU ran out of memory: lower --per_device_train_batch_size and raise --gradient_accumulation_steps, "
-            "train adapters with --use_peft, or hold weights in --dtype bfloat16"
-        ) from error
-    except (ValueError, ImportError) as error:
-        if trainer.state.global_step:
-            raise
-        raise TierwiseError(f"TRL refuses this configuration: {' '.join(str(error).split())}") from error
-
-
-def _numbers(logs: list[dict[str, float]]) -> dict[str, Any]:
-    """The few metrics that a summary shows, from all that a run logged."""
-    found: dict[str, Any] = {
-        name: values[-1]
-        for name in ("loss", "reward")
-        if (values := [entry[name] for entry in logs if name in entry])
-    }
-    shares = {
-        label: [entry[name] for entry in logs if (name := f"dynamic/zero_variance_{moment}") in entry]
-        for label, moment in (("before refill", "before"), ("after", "after"))
-    }
-    if all(shares.values()):
-        found["zero_variance"] = {label: fmean(values) for label, values in shares.items()}
-    return found
-
-
-@contextmanager
-def _reported(name: str, memory: MemoryEstimate) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
-    """Progress on a terminal, by the main process."""
-    from warehouse.console import progress
-
-    with progress("{task.fields[metrics]}") if is_main() else nullcontext() as shown:
-        if shown is None:
-            yield lambda _done, _total, _metrics: None
-            return
-        task = shown.add_task(name, total=None, metrics=f"loading the model, takes {memory}")
-
-        def report(done: int, total: int, metrics: Mapping[str, float]) -> None:
-            words = [f"{key} {metrics[key]:.3g}" for key in ("loss", "reward") if key in metrics]
-            shown.update(task, total=total, completed=done, metrics=", ".join(words))
-
-        yield report

@@ -17,6 +17,8 @@ from click.testing import CliRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import click
+
 CROWDFLOWER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "crowdflower" / "train.csv"
 
 
@@ -59,14 +61,18 @@ def command() -> RunCommand:
 
     def run(*arguments: str | Path, code: int = 0) -> Done:
         package, *rest = map(str, arguments)
-        main = {"curation": curation, "eval": evaluate, "warehouse": warehouse}[package]
-        result = CliRunner().invoke(main, rest)
-        if not isinstance(result.exception, SystemExit | None):
-            raise result.exception
-        assert result.exit_code == code, f"exit {result.exit_code}\n{result.output}"
-        return Done(result.stdout, result.stderr)
+        return invoke({"curation": curation, "eval": evaluate, "warehouse": warehouse}[package], rest, code)
 
     return run
+
+
+def invoke(main: click.Command, arguments: list[str], code: int) -> Done:
+    """Run `main` in this process; fails unless it exits with `code`."""
+    result = CliRunner().invoke(main, arguments)
+    if not isinstance(result.exception, SystemExit | None):
+        raise result.exception
+    assert result.exit_code == code, f"exit {result.exit_code}\n{result.output}"
+    return Done(result.stdout, result.stderr)
 
 
 @pytest.fixture(scope="session")

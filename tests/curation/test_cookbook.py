@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.curation.conftest import MAPPING, rows
+from tests.curation.conftest import MAPPING, invoke, rows
 
 if TYPE_CHECKING:
     from tests.curation.conftest import RunCommand, RunProcess
@@ -70,14 +70,11 @@ def rich(
 
 def train(store: Path, folder: Path, model: Path) -> None:
     """A few steps of GRPO."""
-    from click.testing import CliRunner
-
     from training.grpo import main
 
     asked = ("--split", "hard_v1", "--model", model, "--out", folder / "trained", "--db", store)
     fields = ("--num_generations", "4", "--max_completion_length", "4", "--learning_rate", "1e-2")
-    done = CliRunner().invoke(main, [*map(str, asked), *fields, "--max_steps", "2"])
-    assert done.exit_code == 0, done.output
+    invoke(main, [*map(str, asked), *fields, "--max_steps", "2"], code=0)
 
 
 def evaluate(command: RunCommand, store: Path, folder: Path, model: Path) -> None:

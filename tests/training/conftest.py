@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from click.testing import CliRunner
 
-from tests.curation.conftest import command, judged_csv, offline, sampled_store, tiny_model
+from tests.curation.conftest import command, invoke, judged_csv, offline, sampled_store, tiny_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,17 +27,12 @@ class Train(Protocol):
 
 @pytest.fixture(scope="session")
 def train() -> Train:
-    from tests.curation.conftest import Done
     from training import dpo, grpo, sft
 
     stages = {"sft": sft.main, "dpo": dpo.main, "grpo": grpo.main}
 
     def run(stage: str, *arguments: object, code: int = 0) -> Done:
-        result = CliRunner().invoke(stages[stage], list(map(str, arguments)))
-        if not isinstance(result.exception, SystemExit | None):
-            raise result.exception
-        assert result.exit_code == code, f"exit {result.exit_code}\n{result.output}"
-        return Done(result.stdout, result.stderr)
+        return invoke(stages[stage], list(map(str, arguments)), code)
 
     return run
 

@@ -52,7 +52,7 @@ def test_fields_and_options_stand_in_any_order(asked: Callable[..., Request]) ->
     assert request.fields == {
         "learning_rate": ["1e-4"],
         "loss_type": ["sigmoid", "sft"],
-        "use_peft": [],
+        "use_peft": ["true"],
         "seed": ["7"],
     }
     assert (request.split, request.out, request.dry_run) == ("a_v1", Path("play-a_v1"), True)
@@ -91,7 +91,12 @@ def test_the_command_line_comes_before_the_file(
 def test_fields_become_trls_configuration(tmp_path: Path) -> None:
     from trl import DPOConfig
 
-    fields = {"learning_rate": ["1e-4"], "loss_type": ["sigmoid", "sft"], "use_peft": [], "lora_r": ["4"]}
+    fields = {
+        "learning_rate": ["1e-4"],
+        "loss_type": ["sigmoid", "sft"],
+        "use_peft": ["true"],
+        "lora_r": ["4"],
+    }
     defaults = {
         "use_cpu": True,
         "bf16": False,

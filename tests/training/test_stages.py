@@ -142,7 +142,7 @@ def test_what_was_asked_for_is_a_config_that_asks_the_same(
 ) -> None:
     out = tmp_path / "trained"
     asked = ("--split", TRAIN, "--model", tiny_model, "--out", out, "--db", store, *QUICK)
-    train("sft", *asked, "--label-only")
+    train("sft", *asked, "--label-only", "--use_peft")
     again = json.loads(train("sft", "--config", out / "training.yaml", "--db", store, "--json").stdout)
     assert again["state"] == "was trained before"
     resolved = json.loads((out / "training.json").read_text())["resolved"]

@@ -25,25 +25,28 @@ HEAVY = ["_duckdb", "argilla", "duckdb", "numpy", "pandas", "polars", "pyarrow",
 
 
 @pytest.mark.parametrize(
-    ("package", "arguments"),
+    ("module", "arguments"),
     [
-        ("warehouse", ["--help"]),
-        ("warehouse", ["sql", "--help"]),
-        ("warehouse", ["--nonsense"]),
-        ("curation", ["sample", "--help"]),
-        ("annotation", ["serve", "--help"]),
-        ("eval", ["predict", "--help"]),
-        ("eval", ["partition", "fit", "--help"]),
+        ("warehouse.__main__", ["--help"]),
+        ("warehouse.__main__", ["sql", "--help"]),
+        ("warehouse.__main__", ["--nonsense"]),
+        ("curation.__main__", ["sample", "--help"]),
+        ("annotation.__main__", ["serve", "--help"]),
+        ("eval.__main__", ["predict", "--help"]),
+        ("eval.__main__", ["partition", "fit", "--help"]),
+        ("training.sft", ["--help"]),
+        ("training.dpo", ["--help"]),
+        ("training.grpo", ["--help"]),
     ],
 )
-def test_help_loads_nothing_heavy(package: str, arguments: list[str]) -> None:
+def test_help_loads_nothing_heavy(module: str, arguments: list[str]) -> None:
     code = (
-        f"import sys\nfrom {package}.__main__ import main\nsys.argv[1:] = sys.argv[2:]\n"
-        f"try: main(prog_name='{package}')\n"
+        f"import sys\nfrom {module} import main\nsys.argv[1:] = sys.argv[2:]\n"
+        f"try: main(prog_name='{module}')\n"
         f"finally: print('loaded', [name for name in {HEAVY} if name in sys.modules])"
     )
     done = python(code, "", *arguments)
-    assert f"Usage: {package}" in done.stdout + done.stderr
+    assert f"Usage: {module}" in done.stdout + done.stderr
     assert done.stdout.endswith("loaded []\n")
 
 

@@ -115,12 +115,9 @@ class TextIndex(ABC):
             rows = (await connection.execute(changed.order_by(self._changes.c.change).limit(_BATCH))).all()
             if rows:
                 await self._read(connection, dataset_id, list({record_id for _, record_id in rows}))
-                await connection.execute(
-                    delete(self._changes).where(
-                        self._changes.c.dataset_id == dataset_id,
-                        self._changes.c.change <= rows[-1][0],
-                    )
-                )
+                # Those that were read, no others: a lower number may have been committed since.
+                read = [change for change, _ in rows]
+                await connection.execute(delete(self._changes).where(self._changes.c.change.in_(read)))
             await connection.commit()
         return len(rows) == _BATCH
 
