@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from curation.configurations import model_id, model_row
-from curation.models import ModelReference, resolve
+from curation.models import resolve
 from training.folder import Folder, open_folder
 from training.processes import is_main, on_main
 from warehouse.errors import TierwiseError
@@ -69,8 +69,14 @@ def train(stage: Stage, make_trainer: Callable[[Journal], Trainer]) -> dict[str,
         }
         _save(stage, trainer, folder)
         if long_run is not None:
-            trained = _trained(stage, folder)
-            journal.add("models", [{**model_row(trained), **_descent(stage)}])
+            trained = resolve(str(folder.path))
+            if trained.digest == stage.reference.digest:
+                summary["note"] = (
+                    f"nothing was learned: the weights are those of {stage.reference.name}; raise the learning "
+                    "rate, or see in training_metrics whether the rewards of any group differed"
+                )
+            else:
+                journal.add("models", [{**model_row(trained), **_descent(stage)}])
             journal.commit()
             folder.model_id = str(model_id(trained))
             long_run.run.summary = {**summary, "model_id": folder.model_id}
@@ -123,21 +129,6 @@ def _save(stage: Stage, trainer: Trainer, folder: Folder) -> None:
         merged.save_pretrained(folder.path)
     # As the model came with it: the trainer's may have been changed for training.
     load_tokenizer(stage.reference.path).save_pretrained(folder.path)
-
-
-def _trained(stage: Stage, folder: Folder) -> ModelReference:
-    """The model in the folder.
-
-    Raises:
-        TierwiseError: It is the one that training started from.
-    """
-    trained = resolve(str(folder.path))
-    if trained.digest == stage.reference.digest:
-        raise TierwiseError(
-            f"training changed nothing: {folder.path} holds the weights of {stage.reference.name}; raise the "
-            "learning rate, or look in training_metrics whether anything was learned from"
-        )
-    return trained
 
 
 def _descent(stage: Stage) -> dict[str, str]:

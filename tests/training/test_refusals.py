@@ -135,14 +135,6 @@ def test_a_model_that_does_not_fit_memory(
     assert "--use_peft" in said
 
 
-def test_training_that_changes_nothing(
-    store: Path, speaking_model: Path, tmp_path: Path, train: Train
-) -> None:
-    asked = ("--split", TRAIN, "--model", speaking_model, "--out", tmp_path / "trained", "--db", store)
-    said = train("sft", *asked, "--learning_rate", "0", "--max_steps", "1", code=1).stderr
-    assert "training changed nothing" in said
-
-
 def test_a_run_that_left_no_checkpoint_gives_way(
     store: Path, tiny_model: Path, tmp_path: Path, train: Train
 ) -> None:

@@ -94,6 +94,31 @@ def test_grpo_tells_what_every_group_came_to(
     assert gold == [{"n": 0}]
 
 
+def test_training_that_changes_nothing_says_so(
+    store: Path, speaking_model: Path, tmp_path: Path, train: Train, command: RunCommand
+) -> None:
+    asked = (
+        "--split",
+        TRAIN,
+        "--model",
+        speaking_model,
+        "--out",
+        tmp_path / "trained",
+        "--db",
+        store,
+        *QUICK,
+    )
+    # What training starts from was trained itself, in another store: this one knows nothing of its descent.
+    said = json.loads(train("sft", *asked, "--learning_rate", "0", "--json").stdout)
+    assert "nothing was learned" in said["note"]
+    (model,) = rows(command, store, f"FROM models WHERE path = '{speaking_model}'")
+    assert (model["model_id"], model["parent_id"], model["split"]) == (said["model_id"], None, None)
+    assert (
+        json.loads(train("sft", *asked, "--learning_rate", "0", "--json").stdout)["state"]
+        == "was trained before"
+    )
+
+
 def test_label_only_trains_on_every_pair_and_on_nothing_but_its_tier(
     store: Path, speaking_model: Path, split_store: Path, command: RunCommand
 ) -> None:
