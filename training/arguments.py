@@ -101,9 +101,11 @@ def stage_command(
             request = Request(store, split, model, out or Path(f"{name}-{split}"), own, given, dry_run)
             try:
                 summary = run(request)
-            except TierwiseError as error:
+            except TierwiseError:
                 # Every process meets it; said once is enough.
-                raise error if is_main() else SystemExit(1) from error
+                if is_main():
+                    raise
+                raise SystemExit(1) from None
             if is_main():
                 next_steps = summary.pop("next", [])
                 print_summary(summary, as_json)
