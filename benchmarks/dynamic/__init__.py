@@ -1,0 +1,1 @@
+"""GRPO with dynamic sampling against TRL's own trainer; ``python -m benchmarks.dynamic``."""
