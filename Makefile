@@ -61,4 +61,4 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.dynamic
 
 docs: .venv/installed
-	$(V)/python -m docs.generate
+	$(V)/python -m docs.generate docs

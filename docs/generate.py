@@ -1,7 +1,8 @@
-"""Write docs/commands.md and docs/data-dictionary.md anew: ``python -m docs.generate``."""
+"""Write commands.md and data-dictionary.md anew: ``python -m docs.generate docs``."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,6 @@ STAGES = (sft, dpo, grpo)
 
 _WIDE: dict[str, Any] = {"terminal_width": 110, "max_content_width": 110}
 
-FOLDER = Path(__file__).resolve().parent
-
 
 def command_reference() -> str:
     """Markdown: the ``--help`` of every command."""
@@ -40,7 +39,9 @@ def command_reference() -> str:
     sections.append("## python -m training.…")
     for stage in STAGES:
         settings = {**stage.context_settings, **_WIDE}
-        sections.append(_section(stage, click.Context(stage, info_name=f"python -m {stage.name}", **settings)))
+        sections.append(
+            _section(stage, click.Context(stage, info_name=f"python -m {stage.name}", **settings))
+        )
     return "\n\n".join(sections) + "\n"
 
 
@@ -69,5 +70,6 @@ def _section(command: click.Command, context: click.Context) -> str:
 
 
 if __name__ == "__main__":
-    (FOLDER / "commands.md").write_text(command_reference(), encoding="utf-8")
-    (FOLDER / "data-dictionary.md").write_text(dictionary(), encoding="utf-8")
+    folder = Path(sys.argv[1])
+    (folder / "commands.md").write_text(command_reference(), encoding="utf-8")
+    (folder / "data-dictionary.md").write_text(dictionary(), encoding="utf-8")
