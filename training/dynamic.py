@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     Batch = dict[str, torch.Tensor]
 
-DEFAULT_BUDGET = 3.0
-
 _EQUAL = 1e-6  # float32 sums of a few components of order 1
 
 
@@ -106,7 +104,7 @@ class DynamicGRPOTrainer(GRPOTrainer):
         train_dataset: Any,
         curriculum: Curriculum,
         *,
-        generation_budget: float = DEFAULT_BUDGET,
+        generation_budget: float,
         on_window: Callable[[Window], None] | None = None,
         **options: Any,
     ) -> None:

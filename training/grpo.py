@@ -44,7 +44,7 @@ _WINDOWS = 10
     click.option(
         "--generation-budget",
         type=click.FloatRange(1),
-        default=3.0,
+        default=1.5,
         show_default=True,
         help="Generate at most so many times a batch's completions to fill it with groups that teach; 1 never refills.",
     ),

@@ -38,7 +38,7 @@ _CATEGORIES = (
 )  # fmt: skip
 _PAIRS = 40_000
 _SFT = 2_500
-_POOL = 512
+_POOL = 1_536
 _UNSHOWN = ("category", "line", "see_also")
 
 

@@ -87,8 +87,7 @@ class Curve:
         tokens: Generated before each point, refills included.
         rewards: Expected at each point, on each of `MEASURES`.
         steps: Optimizer steps.
-        varying: Share of a step's first groups that gave a gradient, for each step of dynamic sampling. (TRL's own
-            metric counts rounding errors of equal rewards as variance.)
+        varying: Share of a step's first groups whose rewards were not all equal, for each step.
         trained: The same for the groups that were trained on.
     """
 
@@ -110,6 +109,17 @@ class Curve:
             return float("inf")
         last = int(reached[0]) + 1
         return float(np.interp(reward, smooth[:last][-2:], tokens[:last][-2:]))
+
+
+class _StaticTrainer(GRPOTrainer):  # type: ignore[misc]
+    """TRL's own. Its metric counts rounding errors of equal rewards as variance, so that groups are counted here."""
+
+    def _calculate_rewards(self, *args: Any) -> torch.Tensor:
+        rewards: torch.Tensor = super()._calculate_rewards(*args)
+        groups = (rewards * self.reward_weights).sum(dim=1).view(-1, GROUP)
+        varies = groups.amax(dim=1) - groups.amin(dim=1) > 1e-6
+        self._metrics["train"]["varying"].append(varies.float().mean().item())
+        return rewards
 
 
 class _Looks(TrainerCallback):  # type: ignore[misc]
@@ -140,12 +150,12 @@ class _Looks(TrainerCallback):  # type: ignore[misc]
         if "reward" not in logs:
             return
         self.curve.steps += 1
-        if "dynamic/rounds" in logs:
-            self.curve.varying.append(1 - logs["dynamic/zero_variance_before"])
-            self.curve.trained.append(1 - logs["dynamic/zero_variance_after"])
+        static = logs.get("varying", 0.0)
+        self.curve.varying.append(1 - logs.get("dynamic/zero_variance_before", 1 - static))
+        self.curve.trained.append(1 - logs.get("dynamic/zero_variance_after", 1 - static))
         completions = GROUP * self._settings.prompts
-        static = self._generated + round(logs["completions/mean_length"] * completions)
-        self._generated = int(logs.get("dynamic/generated_tokens", static))
+        first = round(logs["completions/mean_length"] * completions)
+        self._generated = int(logs.get("dynamic/generated_tokens", self._generated + first))
         if self._generated >= len(self.curve.tokens) * self._settings.tokens / LOOKS:
             self._look(kwargs["model"])
         control.should_training_stop = self._generated >= self._settings.tokens
@@ -177,7 +187,7 @@ def train(job: tuple[Pool, str, int], base: Path, held_out: list[Row], settings:
         args = settings.config(out, seed, rewards.weights)
         trainer: GRPOTrainer
         if side == STATIC:
-            trainer = GRPOTrainer(model, rewards.functions, args, data, **options)
+            trainer = _StaticTrainer(model, rewards.functions, args, data, **options)
         else:
             curriculum = Curriculum(
                 [row["pair_id"] for row in pool.rows],

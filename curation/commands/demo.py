@@ -111,6 +111,8 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
         f"python -m eval predict --split eval_v1 --model {model}",
         f"python -m eval partition fit {predictor} --fit calibration_v1 --judge eval_v1",
         f"python -m eval report {predictor} --split eval_v1 --out report.html",
+        f"python -m training.sft --split train_v1 --model {model} --use_peft --learning_rate 1e-3 "
+        "--per_device_train_batch_size 2 --max_steps 20",
     ):
         click.echo(f"  {command}")
 
