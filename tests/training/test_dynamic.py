@@ -352,7 +352,15 @@ def test_images_and_tools_are_refused(tiny_model: Path, tmp_path: Path) -> None:
     ]
     for extra, columns in cases:
         with pytest.raises(TierwiseError, match="for text alone"):
-            DynamicGRPOTrainer(str(tiny_model), config(tmp_path), Rewards(), columns, curriculum(4), **extra)
+            DynamicGRPOTrainer(
+                str(tiny_model),
+                config(tmp_path),
+                Rewards(),
+                columns,
+                curriculum(4),
+                generation_budget=1,
+                **extra,
+            )
 
 
 LAYOUTS: dict[str, dict[str, Any]] = {
