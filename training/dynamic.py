@@ -75,6 +75,12 @@ class Window:
     trained: tuple[int, ...]
 
 
+def all_equal(rewards: torch.Tensor) -> torch.Tensor:
+    """Which groups have one reward, up to rounding: of weighted rewards [groups, G], shape [groups]."""
+    equal: torch.Tensor = rewards.amax(dim=1) - rewards.amin(dim=1) <= _EQUAL
+    return equal
+
+
 class DynamicGRPOTrainer(GRPOTrainer):
     """TRL's GRPO trainer with difficulty-based dynamic sampling; evaluation is TRL's own.
 
@@ -172,7 +178,7 @@ class DynamicGRPOTrainer(GRPOTrainer):
         rewards, counts = self._scored
         rewards = rewards.view(-1, self.num_generations)
         trained = self.accelerator.gather(output["completion_mask"].any(dim=1)).view(-1, self.num_generations)
-        flat = ((rewards.amax(dim=1) - rewards.amin(dim=1) <= _EQUAL) | ~trained.any(dim=1)).tolist()
+        flat = (all_equal(rewards) | ~trained.any(dim=1)).tolist()
         sums = counts.view(-1, self.num_generations, counts.size(1)).sum(dim=1).tolist()
         groups = [
             Group(prompt, round_, n, c, unparsable, zero_variance, tokens)

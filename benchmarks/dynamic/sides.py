@@ -23,7 +23,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.dynamic.shop import GROUP, payoffs, tier_probabilities
 from training.curriculum import Curriculum
-from training.dynamic import DynamicGRPOTrainer
+from training.dynamic import DynamicGRPOTrainer, all_equal
 from training.rewards import Rewards
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ class _StaticTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _calculate_rewards(self, *args: Any) -> torch.Tensor:
         rewards: torch.Tensor = super()._calculate_rewards(*args)
-        groups = (rewards * self.reward_weights).sum(dim=1).view(-1, GROUP)
-        varies = groups.amax(dim=1) - groups.amin(dim=1) > 1e-6
-        self._metrics["train"]["varying"].append(varies.float().mean().item())
+        share = all_equal((rewards * self.reward_weights).sum(dim=1).view(-1, GROUP)).float().mean().item()
+        for name in ("before", "after"):
+            self._metrics["train"][f"dynamic/zero_variance_{name}"].append(share)
         return rewards
 
 
@@ -150,9 +150,8 @@ class _Looks(TrainerCallback):  # type: ignore[misc]
         if "reward" not in logs:
             return
         self.curve.steps += 1
-        static = logs.get("varying", 0.0)
-        self.curve.varying.append(1 - logs.get("dynamic/zero_variance_before", 1 - static))
-        self.curve.trained.append(1 - logs.get("dynamic/zero_variance_after", 1 - static))
+        self.curve.varying.append(1 - logs["dynamic/zero_variance_before"])
+        self.curve.trained.append(1 - logs["dynamic/zero_variance_after"])
         completions = GROUP * self._settings.prompts
         first = round(logs["completions/mean_length"] * completions)
         self._generated = int(logs.get("dynamic/generated_tokens", self._generated + first))
