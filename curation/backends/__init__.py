@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 TIER_DIGITS = ("1", "2", "3", "4")
 
@@ -79,7 +79,7 @@ class Completion:
         finish_reason: ``stop`` at an end-of-sequence token, ``length`` at ``max_tokens``.
         prompt_tokens: Length of the prompt after the chat template.
         completion_tokens: Generated tokens, the end-of-sequence token included.
-        first: Log-probabilities of the tier digits at the first generated token.
+        first: Log-probabilities of the tier digits at the first generated token; ``None`` where a server gives none.
         digits: Every tier digit emitted, in order.
     """
 
@@ -89,7 +89,7 @@ class Completion:
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
-    first: DigitLogprobs
+    first: DigitLogprobs | None
     digits: tuple[EmittedDigit, ...]
 
 
@@ -110,22 +110,36 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A prompt that cannot be completed by this model; retrying it unchanged gives the same answer."""
+    """A prompt that was not completed.
+
+    Attributes:
+        key: The request's key.
+        reason: Why, in a line.
+        lasting: Whether the same prompt would fail again, as one that is too long does. A server that did not answer
+            in time may do so tomorrow.
+    """
 
     key: str
     reason: str
+    lasting: bool = True
+
+
+def never() -> bool:
+    """No, there is not enough yet."""
+    return False
 
 
 class Backend(Protocol):
     """What sampling and prediction need of a model."""
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding
+        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
     ) -> Iterator[list[Completion | Failure]]:
         """Yield finished batches, in whatever order suits the engine, until every request is answered.
 
-        Every (key, stream) is answered exactly once by a ``Completion``, or every stream of a key by one
-        ``Failure``.
+        Every (key, stream) is answered exactly once by a ``Completion``, or every stream of a key that no
+        ``Completion`` answered by one ``Failure``. `enough` is asked before anything is begun: once it says yes,
+        what is in flight is still yielded, and the rest stays unanswered.
         """
         ...
 

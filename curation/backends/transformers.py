@@ -19,7 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.utils import logging
 
-from curation.backends import Completion, EmittedDigit, Failure, Request, Score
+from curation.backends import Completion, EmittedDigit, Failure, Request, Score, never
 from curation.backends.decoding import draw_uniforms, repeat_cache, sample_tokens
 from curation.backends.tokens import digit_families, load_tokenizer, text_of
 from warehouse.errors import TierwiseError
@@ -120,7 +120,7 @@ class TransformersBackend:
         self._line_break = self.tokenizer.encode("\n", add_special_tokens=False)[-1]
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding
+        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``.
 
@@ -129,7 +129,7 @@ class TransformersBackend:
         chat template refuses, is a ``Failure``.
         """
         start = 0
-        while start < len(requests):
+        while start < len(requests) and not enough():
             end, rows = start, 0
             while end < len(requests) and rows < BATCHES_PER_WINDOW * self.batch_size:
                 rows += len(requests[end].streams)
@@ -143,6 +143,7 @@ class TransformersBackend:
                 drawn,
                 lambda batch: self._decode([_Row(*of) for of in batch], decoding),
                 lambda of: f"{len(of[0].ids)} tokens and {decoding.max_tokens} new ones",
+                enough,
             )
             start = end
 
@@ -154,13 +155,19 @@ class TransformersBackend:
             if failures:
                 yield list(failures)
             prompts.sort(key=lambda prompt: -len(prompt.ids))
-            yield from self._in_batches(prompts, self._read, lambda prompt: f"{len(prompt.ids)} tokens")
+            yield from self._in_batches(
+                prompts, self._read, lambda prompt: f"{len(prompt.ids)} tokens", never
+            )
 
     def _in_batches(
-        self, todo: list[T], answer: Callable[[list[T]], list[A]], size: Callable[[T], str]
+        self,
+        todo: list[T],
+        answer: Callable[[list[T]], list[A]],
+        size: Callable[[T], str],
+        enough: Callable[[], bool],
     ) -> Iterator[list[A | Failure]]:
-        """Answer `todo` batch by batch, in smaller ones from where the GPU's memory has run out."""
-        while todo:
+        """Answer `todo` batch by batch, in smaller ones from where the GPU's memory has run out, till `enough`."""
+        while todo and not enough():
             batch = todo[: self.batch_size]
             try:
                 answers = answer(batch)

@@ -1,0 +1,1 @@
+"""Rulebooks: relevance rules as versioned YAML, checked, compared, kept in the store, and retrieved for a pair."""
