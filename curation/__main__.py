@@ -10,6 +10,8 @@ from curation.commands.duplicates import duplicates
 from curation.commands.export import export
 from curation.commands.ingest import ingest
 from curation.commands.judge import difficulty, grade, pairs
+from curation.commands.rationales import rationales
+from curation.commands.rules import rules
 from curation.commands.sample import sample
 from curation.commands.split import split
 from curation.commands.suspects import suspects
@@ -26,6 +28,8 @@ for command in (
     conflicts,
     duplicates,
     suspects,
+    rules,
+    rationales,
     sample,
     grade,
     difficulty,

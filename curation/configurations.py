@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from curation.prompts import prompt_row
 from warehouse.errors import TierwiseError
 from warehouse.ids import content_id
 
@@ -17,22 +18,22 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.backends import Decoding
-    from curation.models import ModelReference
+    from curation.models import ModelReference, ServedModel
     from curation.prompts import Template
 
 
-def model_id(model: ModelReference) -> uuid.UUID:
+def model_id(model: ModelReference | ServedModel) -> uuid.UUID:
     """Id in ``models``: the content of the model's files."""
     return content_id("model", model.digest)
 
 
-def model_row(model: ModelReference) -> dict[str, str]:
+def model_row(model: ModelReference | ServedModel) -> dict[str, str]:
     """Row of ``models``, without its run."""
     return {
         "model_id": str(model_id(model)),
         "name": model.name,
         "digest": model.digest,
-        "path": str(model.path),
+        "path": model.place,
     }
 
 
@@ -40,7 +41,7 @@ def model_row(model: ModelReference) -> dict[str, str]:
 class Configuration:
     """A model, a prompt template, and how to decode."""
 
-    model: ModelReference
+    model: ModelReference | ServedModel
     template: Template
     decoding: Decoding
 
@@ -61,24 +62,14 @@ class Configuration:
     def rows(self, run_id: uuid.UUID) -> Iterator[tuple[str, dict[str, Any]]]:
         """Rows of ``models``, ``prompts`` and ``configurations``."""
         run = {"run_id": str(run_id)}
-        prompt_id = str(self.template.prompt_id)
         yield "models", {**model_row(self.model), **run}
-        yield (
-            "prompts",
-            {
-                "prompt_id": prompt_id,
-                "name": self.template.name,
-                "format": self.template.format,
-                "text": self.template.text,
-                **run,
-            },
-        )
+        yield "prompts", prompt_row(self.template, str(run_id))
         yield (
             "configurations",
             {
                 "configuration_id": str(self.configuration_id),
                 "model_id": str(self.model_id),
-                "prompt_id": prompt_id,
+                "prompt_id": str(self.template.prompt_id),
                 "decoding": self._decoding_json,
                 **run,
             },

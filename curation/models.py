@@ -1,4 +1,4 @@
-"""Which model ``--model`` means: a local directory, its content's digest and its context length."""
+"""Which model ``--model`` means: a directory on this machine, or a model behind a server."""
 
 from __future__ import annotations
 
@@ -57,6 +57,58 @@ class ModelReference:
     digest: str
     context: int | None
 
+    @property
+    def place(self) -> str:
+        """Where it lies."""
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model behind an OpenAI-compatible server.
+
+    Attributes:
+        model: Its name there, which is all that is known of its identity: the same name behind another address is the
+            same model, so that a server that moves buys nothing twice.
+        url: The server's base address; None is the one that the environment or the SDK names.
+    """
+
+    model: str
+    url: str | None
+
+    @property
+    def name(self) -> str:
+        """As commands take it, without the address."""
+        return f"{SERVED}{self.model}"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the name."""
+        return hashlib.sha256(self.name.encode()).hexdigest()
+
+    @property
+    def place(self) -> str:
+        """Its server."""
+        return self.url or "(the default server)"
+
+
+SERVED = "openai:"
+
+
+def served(name: str) -> ServedModel:
+    """The model that ``openai:URL``, ``openai:URL#MODEL`` or ``openai:MODEL`` names.
+
+    A server is asked for its model where the name leaves it open.
+
+    Raises:
+        TierwiseError: The server does not answer, or has several models.
+    """
+    from curation.backends.openai import resolve_served
+
+    address = name.removeprefix(SERVED)
+    url, _, model = address.partition("#") if "://" in address else (None, "", address)
+    return ServedModel(model or resolve_served(url, None), url)
+
 
 def resolve(name: str) -> ModelReference:
     """Find the model ``name``, which may have to be downloaded or, for ``smollm2-135m``, converted.
@@ -68,6 +120,10 @@ def resolve(name: str) -> ModelReference:
     Raises:
         TierwiseError: There is no such model, it cannot be reached, or it has no safetensors weights.
     """
+    if name.startswith(SERVED):
+        raise TierwiseError(
+            f"{name} is behind a server; its weights are needed here, so name a folder or a Hub id"
+        )
     path = _resolve_smollm2() if name == SMOLLM2 else _resolve_path(name)
     if not (path / "config.json").is_file():
         raise TierwiseError(

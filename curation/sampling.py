@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.backends import Failure, Request
-from curation.sampling_plan import Work, save_plan
+from curation.backends import Completion, Failure, Request
+from curation.budget import UNLIMITED, Budget, estimate
+from curation.sampling_plan import Rendered, Work, by_template, save_plan
 from curation.selection import selected_pairs, split_pairs
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from curation.backends import Backend, Completion
+    from curation.backends import Backend
     from curation.configurations import Configuration
     from warehouse.store import LongRun, Store
 
@@ -41,6 +42,8 @@ class Progress:
     wanted: int
     samples: int = 0
     failures: int = 0
+    failed_samples: int = 0
+    unanswered: int = 0
     unparsable: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -52,10 +55,9 @@ class Progress:
         return self.completion_tokens / self.seconds if self.seconds else 0.0
 
     def add(self, completion: Completion, tier: int | None) -> None:
-        """Count one completion."""
+        """Count one completion, without its prompt."""
         self.samples += 1
         self.unparsable += tier is None
-        self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
 
     def summary(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class Progress:
         return {
             "drawn": self.samples,
             "failures": self.failures,
+            **({"unanswered": self.unanswered} if self.unanswered else {}),
             "unparsable": self.unparsable,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -79,9 +82,12 @@ def sample(
     where: str | None = None,
     limit: int | None = None,
     split: str | None = None,
+    settled: str | None = None,
     kind: str = "sample",
+    render: Callable[[dict[str, Any]], Rendered] | None = None,
     seed: int = 0,
     retry_failed: bool = False,
+    budget: Budget = UNLIMITED,
     dry_run: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -95,9 +101,12 @@ def sample(
         where: SQL condition over ``pair_overview``.
         limit: At most so many pairs, the same ones each time.
         split: In place of both: the pairs of this split, with the item texts that it froze.
+        settled: Query for the ids of pairs that need no more samples, however few they have.
         kind: Of the run in the ledger. What commands take for the newest configuration is that of a ``sample``.
+        render: Makes the prompt of a row of the plan; by default the template alone does.
         seed: Moves every random stream.
         retry_failed: Try again what failed before.
+        budget: Once it is spent nothing more is begun.
         dry_run: Only count what is missing.
         report: Called after each finished batch.
 
@@ -124,24 +133,34 @@ def sample(
 
         def plan_work(connection: duckdb.DuckDBPyConnection) -> int:
             pairs = _select(connection, where, limit) if split is None else split_pairs(connection, split)
+            if settled:
+                connection.execute(f"DELETE FROM selected WHERE pair_id IN ({settled})")
             save_plan(connection, store.runs, plan, configuration_id)
             return pairs
 
         pairs = store.read_with_parts(plan_work)
-        work = Work(plan, configuration_id, configuration.template, n, seed, retry_failed)
+        render = render or by_template(configuration.template)
+        work = Work(plan, configuration_id, render, n, seed, retry_failed)
         progress = Progress(wanted=sum(len(task.indices) for task in work.tasks()))
         found = {"configuration": str(configuration_id), "pairs": pairs, "already_there": work.there}
         if work.failed:
             found["failed_before"] = work.failed
         if dry_run:
-            return {**found, "to_draw": progress.wanted}
+            costs = estimate(work.tasks(), configuration.decoding.max_tokens, budget.price)
+            return {**found, "to_draw": progress.wanted, **costs}
         with store.long_run(run) as long_run:
             for table, row in configuration.rows(run.run_id):
                 long_run.write_part(table, [row])
             report(progress)
             if progress.wanted:
-                _draw(long_run, configuration, load(), work, progress, report)
+                _draw(long_run, configuration, load(), work, progress, budget, report)
             run.summary = {**found, **progress.summary()}
+            if left := progress.wanted - progress.samples - progress.failed_samples:
+                run.summary["left"] = left
+            if budget.price:
+                run.summary["usd"] = round(
+                    budget.usd_of(progress.prompt_tokens, progress.completion_tokens), 4
+                )
     return {**run.summary, **long_run.waiting}
 
 
@@ -161,24 +180,34 @@ def _draw(
     backend: Backend,
     work: Work,
     progress: Progress,
+    budget: Budget,
     report: Callable[[Progress], None],
 ) -> None:
+    def enough() -> bool:
+        return budget.is_spent(progress.prompt_tokens, progress.completion_tokens)
+
     started = checkpoint = time.monotonic()
     tasks = work.tasks()
-    while window := {task.pair_id: task for task in itertools.islice(tasks, _WINDOW)}:
+    while not enough() and (window := {task.pair_id: task for task in itertools.islice(tasks, _WINDOW)}):
         requests = [Request(task.pair_id, task.messages, tuple(task.indices)) for task in window.values()]
         rendered: set[str] = set()
-        for batch in backend.generate(requests, configuration.decoding):
+        for batch in backend.generate(requests, configuration.decoding, enough):
             run_id = str(long_run.run.run_id)
-            fresh = {answer.key for answer in batch} - rendered
+            fresh = {answer.key for answer in batch if not _is_passing(answer)} - rendered
             rendered |= fresh
             long_run.write_part(
                 "rendered_prompts", [window[k].prompt_row(configuration, run_id) for k in sorted(fresh)]
             )
             rows = []
             failures = []
+            # A prompt is read once for all its samples of a batch.
+            read = {answer.key: answer.prompt_tokens for answer in batch if isinstance(answer, Completion)}
+            progress.prompt_tokens += sum(read.values())
             for answer in batch:
-                if isinstance(answer, Failure):
+                if _is_passing(answer):
+                    progress.unanswered += 1
+                elif isinstance(answer, Failure):
+                    progress.failed_samples += len(window[answer.key].indices)
                     failures.append(window[answer.key].failure_row(answer, configuration, run_id))
                 else:
                     rows.append(window[answer.key].sample_row(answer, configuration, run_id))
@@ -192,3 +221,8 @@ def _draw(
             if time.monotonic() - checkpoint > _CHECKPOINT_SECONDS:
                 long_run.checkpoint()
                 checkpoint = time.monotonic()
+
+
+def _is_passing(answer: Completion | Failure) -> bool:
+    """Whether it is a failure that says nothing of the prompt: the next run asks again."""
+    return isinstance(answer, Failure) and not answer.lasting

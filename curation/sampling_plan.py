@@ -14,7 +14,7 @@ from warehouse.parts import with_waiting
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import duckdb
@@ -43,6 +43,7 @@ def save_plan(
             SELECT CAST(c.pair_id AS VARCHAR) AS pair_id, CAST(c.item_version_id AS VARCHAR) AS item_version_id,
                 q.text AS query, v.title, v.description, v.brand,
                 json_extract_string(v.attributes, '$.price') AS price,
+                json_extract_string(v.attributes, '$.category') AS category, q.kind, q.locale, p.tier AS gold,
                 coalesce(s.existing, []) AS existing, coalesce(f.failed, []) AS failed
             FROM selected c JOIN pairs p ON p.pair_id = c.pair_id
             JOIN queries q ON q.query_id = p.query_id JOIN item_versions v ON v.item_version_id = c.item_version_id
@@ -64,20 +65,34 @@ def save_plan(
 
 
 @dataclass(frozen=True, slots=True)
+class Rendered:
+    """A prompt for one pair, and the ids of the rules that it shows; None where its template shows none."""
+
+    messages: tuple[Message, ...]
+    rule_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A pair with the sample indices that are still to be drawn, by random stream."""
 
     pair_id: str
     item_version_id: str
     prompt_hash: str
-    messages: tuple[Message, ...]
+    rendered: Rendered
     indices: dict[int, int]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The chat so far."""
+        return self.rendered.messages
 
     def prompt_row(self, configuration: Configuration, run_id: str) -> dict[str, Any]:
         """Row of ``rendered_prompts``."""
-        return rendered_prompt_row(
+        row = rendered_prompt_row(
             self.messages, self.pair_id, self.item_version_id, configuration.template.prompt_id, run_id
         )
+        return {**row, "rule_ids": self.rendered.rule_ids}
 
     def failure_row(self, failure: Failure, configuration: Configuration, run_id: str) -> dict[str, Any]:
         """Row of ``sample_failures``."""
@@ -132,14 +147,14 @@ class Work:
         self,
         plan: Path,
         configuration_id: uuid.UUID,
-        template: Template,
+        render: Callable[[dict[str, Any]], Rendered],
         n: int,
         seed: int,
         retry_failed: bool,
     ) -> None:
         self._plan = plan
         self._configuration_id = str(configuration_id)
-        self._template = template
+        self._render = render
         self._n = n
         self._seed = seed
         self._retry_failed = retry_failed
@@ -159,10 +174,8 @@ class Work:
                         yield task
 
     def _task(self, row: dict[str, Any]) -> Task:
-        messages = self._template.render(
-            row["query"], row["title"], description=row["description"], brand=row["brand"], price=row["price"]
-        )
-        key = str(prompt_hash(messages))
+        rendered = self._render(row)
+        key = str(prompt_hash(rendered.messages))
         existing = {e["index"] for e in row["existing"] if e["prompt"] == key}
         missing = [index for index in range(self._n) if index not in existing]
         self.there += self._n - len(missing)
@@ -173,7 +186,17 @@ class Work:
             content_id("stream", row["pair_id"], self._configuration_id, key, index, self._seed).int: index
             for index in missing
         }
-        return Task(row["pair_id"], row["item_version_id"], key, messages, streams)
+        return Task(row["pair_id"], row["item_version_id"], key, rendered, streams)
+
+
+def by_template(template: Template) -> Callable[[dict[str, Any]], Rendered]:
+    """Renders a row of a plan by `template`, without rules."""
+
+    def render(row: dict[str, Any]) -> Rendered:
+        fields = {name: row[name] for name in ("description", "brand", "price")}
+        return Rendered(template.render(row["query"], row["title"], **fields))
+
+    return render
 
 
 def tier_probabilities(logprobs: DigitLogprobs) -> list[float]:

@@ -71,14 +71,19 @@ _KINDS: dict[str, _Kind] = {
     "rationale": _Kind(
         "rationales",
         ("rationale_id",),
-        "concat('tier ', tier, ', ', source, ' by ', written_by, ' at ', strftime(written_at, '%Y-%m-%d %H:%M'), ', ', "
-        + _SHORT.format("text")
-        + ")",
+        "concat('tier ', tier, ', ', source, ', gold-' || gold, ' by ', written_by, ' at ', "
+        "strftime(written_at, '%Y-%m-%d %H:%M'), ', ', " + _SHORT.format("text") + ")",
         (
+            ("sample", ("sample_id",)),
             ("sample", ("corrects_sample_id",)),
             ("review", ("review_id",)),
             ("pair", ("pair_id",)),
         ),
+    ),
+    "rule": _Kind(
+        "rules",
+        ("rule_id",),
+        f"concat(rule, ' of ', rulebook, ' version ', version, ', ', {_SHORT.format('text')})",
     ),
     "review": _Kind(
         "reviews",
@@ -162,7 +167,11 @@ _KINDS: dict[str, _Kind] = {
         "rendered_prompts",
         ("pair_id", "prompt_hash"),
         _SHORT.format("json_extract_string(messages, '$[#-1].content')"),
-        (("prompt", ("prompt_id",)), ("item version", ("item_version_id",))),
+        (
+            ("prompt", ("prompt_id",)),
+            ("rules of a prompt", ("rule_ids",)),
+            ("item version", ("item_version_id",)),
+        ),
     ),
     "prompt": _Kind("prompts", ("prompt_id",), "concat(name, ', ', format)"),
     "configuration": _Kind(
@@ -314,6 +323,8 @@ class _Tracer:
                 nodes += self._nodes("judgment", "pair_id = ?", key, "source_file, source_row, judged_at")
             elif kind == "sources of a split":
                 nodes += self._sources(key[0])
+            elif kind == "rules of a prompt":
+                nodes += self._nodes("rule", "list_contains(?, rule_id)", key, "place") if key[0] else []
             elif None not in key:
                 nodes.append(self.node(kind, key))
         return nodes

@@ -270,6 +270,8 @@ def arrow_schema(table: Table) -> pa.Schema:
         "DOUBLE": pa.float64(),
         "BOOLEAN": pa.bool_(),
         "TIMESTAMP": pa.timestamp("us"),
+        "DATE": pa.date32(),
+        "UUID[]": pa.list_(pa.string()),
         "DOUBLE[]": pa.list_(pa.float64()),
         "VARCHAR[]": pa.list_(pa.string()),
     }

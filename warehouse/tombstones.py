@@ -39,6 +39,11 @@ _REMOVALS = (
     # Answers quote the item.
     Removal("samples", "UPDATE samples SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
     Removal("rationales", "UPDATE rationales SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
+    Removal(
+        "rationale_rejects",
+        "UPDATE rationale_rejects SET detail = ''",
+        f"pair_id IN {_PAIRS} AND detail <> ''",
+    ),
     # Notes and corrections quote it too.
     Removal(
         "reviews",

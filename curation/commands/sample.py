@@ -9,7 +9,6 @@ import click
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
-    from curation.backends import Backend
     from curation.sampling import Progress
     from warehouse.store import Store
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     "--model",
     default="smollm2-135m",
     show_default=True,
-    help="A folder, a hub id, or smollm2-135m.",
+    help="A folder, a hub id, smollm2-135m, or openai:URL for a server.",
 )
 @click.option("--prompt", default="answer-first", show_default=True, help="Prompt template.")
 @click.option(
@@ -80,20 +79,16 @@ def sample(
     Stop it when you like: finished batches are kept, and the same command goes on from there.
     """
     from curation.backends import Decoding
+    from curation.backends.opening import Engine, find_model, open_backend
     from curation.configurations import Configuration
-    from curation.models import resolve
-    from curation.prompts import load_template
+    from curation.prompts import load_judging_template
     from curation.sampling import sample as draw
 
-    template = load_template(prompt)
-    reference = resolve(model)
+    template = load_judging_template(prompt)
+    reference = find_model(model)
     guide = guided and template.format == "answer-first"
     configuration = Configuration(reference, template, Decoding(temperature, top_p, max_tokens, guide))
-
-    def load() -> Backend:
-        from curation.backends.transformers import TransformersBackend
-
-        return TransformersBackend(str(reference.path), dtype=dtype, batch_size=batch_size)
+    engine = Engine(dtype, batch_size)
 
     with progress("{task.fields[speed]}") as shown:
         task = shown.add_task(f"samples from {reference.name}", total=None, speed="loading the model")
@@ -105,7 +100,7 @@ def sample(
         summary: dict[str, Any] = draw(
             store,
             configuration,
-            load,
+            lambda: open_backend(reference, engine),
             n=n,
             where=where,
             limit=limit,

@@ -48,6 +48,12 @@ def split() -> None:
     help="Only pairs with a text that people accepted or wrote, and only such texts to learn from.",
 )
 @click.option(
+    "--rationales",
+    metavar="any|TEACHER",
+    help="Complete prompts with teachers' rationales alone.  [default: these, else correct samples]",
+)
+@click.option("--prompt", help="Prompt template.  [default: that of the configuration, else answer-first]")
+@click.option(
     "--configuration", metavar="ID", help="Whose difficulty and samples.  [default: the newest finished]"
 )
 @db_option
@@ -60,6 +66,8 @@ def create(
     seed: int,
     drop_near_copies: bool,
     reviewed: Reviewed | None,
+    rationales: str | None,
+    prompt: str | None,
     configuration: str | None,
     store: Store,
     as_json: bool,
@@ -72,7 +80,7 @@ def create(
     from curation.splits.create import Recipe, create_split
     from curation.splits.inspect import show_split
 
-    recipe = Recipe(name, where, size, role, seed, drop_near_copies, reviewed)
+    recipe = Recipe(name, where, size, role, seed, drop_near_copies, reviewed, rationales, prompt)
     made = create_split(store, recipe, configuration)
     with store.read() as connection:
         shown = show_split(connection, made["split"])

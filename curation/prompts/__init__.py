@@ -1,8 +1,8 @@
 """The prompt registry: templates as text files beside this module, identified by their content.
 
 A template is a head of ``name: value`` lines, then ``[system]`` and ``[user]`` sections with the placeholders
-``$query``, ``$title``, ``$brand``, ``$price`` and ``$description``. Item text is data: it stands between tags that it
-cannot close, and no placeholder in it is ever filled.
+``$query``, ``$title``, ``$brand``, ``$price`` and ``$description``, for a teacher also ``$rules`` and ``$gold``. Item
+text is data: it stands between tags that it cannot close, and no placeholder in it is ever filled.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ import json
 import re
 import string
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from curation.backends import Message
+from curation.rationales.rationale import TIER_NAMES
 from warehouse.errors import TierwiseError
 from warehouse.ids import content_id
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
     from curation.grading import Format
+    from curation.rulebook.rule import Rule
+
+Purpose = Literal["judgments", "rationales", "rationales-for-gold"]
 
 DEFAULT_TEMPLATE = "answer-first"
 
@@ -36,6 +41,8 @@ class Template:
         name: Name in the registry.
         text: The whole file; its hash is the template's id.
         format: Where the tier stands in the answers it asks for.
+        purpose: What its answers are for: judgments of a model's own, or rationales of a teacher, who is told the gold
+            tier or is not.
         description_characters: A longer description is cut there, at a word, with an ellipsis.
         system: Text of the system message, without placeholders.
         user: Text of the user message.
@@ -44,6 +51,7 @@ class Template:
     name: str
     text: str
     format: Format
+    purpose: Purpose
     description_characters: int
     system: str
     user: str
@@ -61,6 +69,8 @@ class Template:
         description: str | None = None,
         brand: str | None = None,
         price: str | None = None,
+        rules: Sequence[Rule] = (),
+        gold: int | None = None,
     ) -> tuple[Message, ...]:
         """Chat messages for one pair; a line whose field is missing or blank is left out."""
         # Without line breaks, a title cannot pose as a line of ours.
@@ -69,6 +79,8 @@ class Template:
             for name, value in {"query": query, "title": title, "brand": brand, "price": price}.items()
         }
         fields["description"] = _cut((description or "").strip(), self.description_characters)
+        fields["rules"] = "\n".join(f"{rule.name}: {rule.text}" for rule in rules)
+        fields["gold"] = "" if gold is None else f"{gold} {TIER_NAMES[gold]}"
         lines = [
             line
             for line in self.user.splitlines()
@@ -84,6 +96,18 @@ def template_names() -> list[str]:
     """Names of the registered templates."""
     files = importlib.resources.files(__name__).iterdir()
     return sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
+
+
+def load_judging_template(name: str) -> Template:
+    """The template called `name`, for a model that judges by itself.
+
+    Raises:
+        TierwiseError: No such template, or it is for teachers.
+    """
+    template = load_template(name)
+    if template.purpose != "judgments":
+        raise TierwiseError(f"prompt {name} is for teachers; `python -m curation rationales` asks them")
+    return template
 
 
 def load_template(name: str) -> Template:
@@ -103,12 +127,14 @@ def parse_template(name: str, text: str) -> Template:
     head, rest = text.split("[system]\n", 1)
     system, user = rest.split("[user]\n", 1)
     values = dict(line.split(": ", 1) for line in head.splitlines())
-    form = values["format"]
+    form, purpose = values["format"], values.get("purpose", "judgments")
     assert form in ("answer-first", "reason-first")
+    assert purpose in get_args(Purpose)
     return Template(
         name=name,
         text=text,
         format=form,  # type: ignore[arg-type]
+        purpose=purpose,  # type: ignore[arg-type]
         description_characters=int(values["description-characters"]),
         system=system.strip(),
         user=user.strip(),
@@ -123,6 +149,18 @@ def messages_json(messages: tuple[Message, ...]) -> str:
 def prompt_hash(messages: tuple[Message, ...]) -> uuid.UUID:
     """Hash of a rendered prompt, part of every sample's key."""
     return content_id("rendered prompt", messages_json(messages))
+
+
+def prompt_row(template: Template, run_id: str) -> dict[str, str]:
+    """Row of ``prompts``."""
+    return {
+        "prompt_id": str(template.prompt_id),
+        "name": template.name,
+        "format": template.format,
+        "purpose": template.purpose,
+        "text": template.text,
+        "run_id": run_id,
+    }
 
 
 def rendered_prompt_row(

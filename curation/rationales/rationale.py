@@ -45,7 +45,9 @@ _TIERS = {name.lower(): tier for tier, name in TIER_NAMES.items()}
 _ATTRIBUTE = re.compile(r"[^\s:](?:[^:\n]{0,38}[^\s:])?")
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # Models like to decorate: a list mark before the keyword, bold around it.
-_LINE = re.compile(r"[\s>*_#•-]*+(?:\d{1,2}[.)]\s*+)?[*_]*+(?P<key>[A-Za-z]+)\b(?P<about>[^:\n]*):[*_]*(?P<text>.*)")
+_LINE = re.compile(
+    r"[\s>*_#•-]*+(?:\d{1,2}[.)]\s*+)?[*_]*+(?P<key>[A-Za-z]+)\b(?P<about>[^:\n]*):[*_]*(?P<text>.*)"
+)
 
 
 class FormError(ValueError):
@@ -102,7 +104,7 @@ class Rationale:
         Raises:
             FormError: A field is blank, has white space at an end or a line break, or is none of its words.
         """
-        names = [each.attribute for each in (*self.requirements, *self.checks)]
+        names = [each.attribute for each in self.requirements] + [each.attribute for each in self.checks]
         needed = [self.intent, self.item]
         needed += [each.value for each in self.requirements] + [each.evidence for each in self.checks]
         for text in (*needed, self.category, self.verdict):
@@ -170,12 +172,16 @@ class _Reader:
     def _next(self) -> tuple[str, str, str]:
         """Keyword, what stands between it and its colon, and the text of the next line; empty at the end."""
         found = _LINE.match(self._lines[0][1]) if self._lines else None
-        return (found["key"].lower(), found["about"].strip(), found["text"].strip()) if found else ("", "", "")
+        return (
+            (found["key"].lower(), found["about"].strip(), found["text"].strip()) if found else ("", "", "")
+        )
 
     def _step(self, key: str) -> str:
         found, about, text = self._next()
         if found != key or about.strip("*_"):
-            there = f"line {self._lines[0][0]} is {_shown(self._lines[0][1])}" if self._lines else "the text ends"
+            there = (
+                f"line {self._lines[0][0]} is {_shown(self._lines[0][1])}" if self._lines else "the text ends"
+            )
             raise FormError(f"no step {key.capitalize()} where {there}")
         self._lines.pop(0)
         return text

@@ -88,9 +88,7 @@ class Rule:
 
     def is_valid(self, day: date) -> bool:
         """Whether the rule holds on `day`."""
-        return not (
-            (self.valid_from and day < self.valid_from) or (self.valid_to and day > self.valid_to)
-        )
+        return not ((self.valid_from and day < self.valid_from) or (self.valid_to and day > self.valid_to))
 
 
 @dataclass(frozen=True)

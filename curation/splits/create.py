@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
-from curation.grades import CURRENT_GRADES, grade_samples
-from curation.prompts import DEFAULT_TEMPLATE, load_template, parse_template, rendered_prompt_row
+from curation.grades import grade_samples
+from curation.prompts import (
+    DEFAULT_TEMPLATE,
+    load_judging_template,
+    parse_template,
+    prompt_row,
+    rendered_prompt_row,
+)
 from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from curation.selection import selected_pairs
+from curation.splits.completions import completions
 from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
 from curation.splits.draw import draw_needs
 from curation.splits.leaks import NEAR_COPY, NEED, refuse_shared_needs, settle_near_copies
@@ -24,6 +31,7 @@ from warehouse.transactions import Rollback
 if TYPE_CHECKING:
     import duckdb
 
+    from curation.prompts import Template
     from warehouse.store import Store
 
 Role = Literal["train", "calibration", "eval"]
@@ -45,6 +53,8 @@ class Recipe:
             of refusing them.
         reviewed: ``accepted`` takes only pairs with a text that people accepted or wrote, and only such texts as
             completions and chosen sides.
+        rationales: Complete with rationales alone: of the teacher of this name, or ``any``.
+        prompt: Template of the prompts; None takes that of the configuration, else answer-first.
     """
 
     name: str
@@ -54,6 +64,8 @@ class Recipe:
     seed: int = 0
     drop_near_copies: bool = False
     reviewed: Reviewed | None = None
+    rationales: str | None = None
+    prompt: str | None = None
 
 
 def create_split(store: Store, recipe: Recipe, configuration: str | None = None) -> dict[str, Any]:
@@ -75,11 +87,12 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
     with store.write(run) as connection:
         picked = _configuration_or_none(connection, configuration)
         _select(connection, recipe, picked)
-        prompt_id = _render_missing(connection, run, picked)
+        prompt_id = _render_missing(connection, run, _template(connection, run, recipe.prompt, picked))
         _stage_members(connection, picked, prompt_id)
         refuse_shared_needs(connection, recipe.role)
         dropped = settle_near_copies(connection, recipe.role, drop=recipe.drop_near_copies)
-        _stage_payload(connection, picked, recipe.reviewed)
+        _stage_completions(connection, picked, recipe)
+        _stage_preferences(connection, picked, recipe.reviewed)
         frozen = content_hash(
             connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
         )
@@ -130,7 +143,7 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration
             f"no pair with a tier matches {recipe.where or 'true'!r}; bands come from `python -m curation difficulty`"
         )
     if recipe.reviewed:
-        found -= _leave_out_unreviewed(connection, configuration)
+        found -= _leave_out_unreviewed(connection, configuration, recipe.rationales)
         if not found:
             raise TierwiseError(
                 "--reviewed accepted: no pair here has a text that people accepted or corrected; `python -m annotation "
@@ -154,12 +167,15 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration
     )
 
 
-def _leave_out_unreviewed(connection: duckdb.DuckDBPyConnection, configuration: str | None) -> int:
+def _leave_out_unreviewed(
+    connection: duckdb.DuckDBPyConnection, configuration: str | None, rationales: str | None
+) -> int:
     """Take pairs without a correction or an accepted sample (a teacher's too) out of ``selected``; return how many."""
     return int(
         connection.execute(
-            f"DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM ({_completions('accepted')})) AND pair_id "
-            "NOT IN (SELECT f.pair_id FROM preferences f JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id "
+            f"DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM ({completions('accepted', rationales)})) "
+            "AND pair_id NOT IN (SELECT f.pair_id FROM preferences f "
+            "JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id "
             "WHERE f.configuration_id = $configuration::UUID AND o.outcome = 'accepted')",
             {"configuration": configuration},
         ).fetchall()[0][0]
@@ -173,28 +189,24 @@ def _configuration_or_none(connection: duckdb.DuckDBPyConnection, asked: str | N
     return pick_configuration(connection, asked).configuration_id
 
 
-def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, configuration: str | None) -> str:
-    """Render the prompt for selected pairs that were never sampled with it; return its id.
-
-    The prompt is the configuration's; without one, the registry's answer-first.
-    """
-    if configuration is None:
-        template = load_template(DEFAULT_TEMPLATE)
-        row = {
-            "prompt_id": str(template.prompt_id),
-            "name": template.name,
-            "format": template.format,
-            "text": template.text,
-            "run_id": str(run.run_id),
-        }
-        insert_rows(connection, "prompts", [row])
-    else:
+def _template(
+    connection: duckdb.DuckDBPyConnection, run: Run, asked: str | None, configuration: str | None
+) -> Template:
+    """The template asked for, else that of the configuration, else the registry's answer-first."""
+    if asked is None and configuration is not None:
         name, text = connection.execute(
             "SELECT name, text FROM prompts SEMI JOIN "
             "(SELECT prompt_id FROM configurations WHERE configuration_id = ?) USING (prompt_id)",
             [configuration],
         ).fetchall()[0]
-        template = parse_template(name, text)
+        return parse_template(name, text)
+    template = load_judging_template(asked or DEFAULT_TEMPLATE)
+    insert_rows(connection, "prompts", [prompt_row(template, str(run.run_id))])
+    return template
+
+
+def _render_missing(connection: duckdb.DuckDBPyConnection, run: Run, template: Template) -> str:
+    """Render the prompt for selected pairs that never had it; return its id."""
     prompt_id = str(template.prompt_id)
     missing = connection.execute(
         "SELECT CAST(p.pair_id AS VARCHAR), CAST(p.item_version_id AS VARCHAR), q.text, v.title, v.description, "
@@ -233,15 +245,16 @@ def _stage_members(connection: duckdb.DuckDBPyConnection, configuration: str | N
     )
 
 
-def _stage_payload(
-    connection: duckdb.DuckDBPyConnection, configuration: str | None, reviewed: Reviewed | None
+def _stage_completions(
+    connection: duckdb.DuckDBPyConnection, configuration: str | None, recipe: Recipe
 ) -> None:
     # One completion a pair, so that easy pairs do not outweigh hard ones.
     connection.execute(
         f"""
         CREATE TEMP TABLE new_split_completions AS
         WITH m AS (
-            SELECT c.pair_id, c.prompt_hash, c.sample_id, c.rationale_id FROM ({_completions(reviewed)}) c
+            SELECT c.pair_id, c.prompt_hash, c.sample_id, c.rationale_id
+            FROM ({completions(recipe.reviewed, recipe.rationales)}) c
             JOIN new_split_members n ON n.pair_id = c.pair_id AND n.prompt_hash = c.prompt_hash
             QUALIFY row_number() OVER (PARTITION BY c.pair_id ORDER BY c.place) = 1
         )
@@ -249,6 +262,20 @@ def _stage_payload(
         """,
         {"configuration": configuration},
     )
+    if recipe.rationales and not connection.execute("FROM new_split_completions LIMIT 1").fetchall():
+        teachers = connection.execute(
+            "SELECT coalesce(string_agg(DISTINCT written_by, ', ' ORDER BY written_by), 'nobody') "
+            "FROM rationales WHERE source = 'teacher'"
+        ).fetchall()[0][0]
+        raise TierwiseError(
+            f"--rationales {recipe.rationales}: none leads to the gold tier of a pair here; there are rationales by "
+            f"{teachers}"
+        )
+
+
+def _stage_preferences(
+    connection: duckdb.DuckDBPyConnection, configuration: str | None, reviewed: Reviewed | None
+) -> None:
     # Preferences may be older than what people said since.
     connection.execute(
         f"""
@@ -266,24 +293,3 @@ def _stage_payload(
         """,
         {"configuration": configuration},
     )
-
-
-def _completions(reviewed: Reviewed | None) -> str:
-    """Query for what may complete a prompt of $configuration, by ``place``, best first.
-
-    A correction, else a sample that people accepted, else one that is correct, finished and self-consistent (rejection
-    sampling); the shortest of these, which wanders least.
-    """
-    return f"""
-        SELECT pair_id, prompt_hash, NULL::UUID AS sample_id, rationale_id,
-            struct_pack(rank := 0, length := length(text), tie := CAST(rationale_id AS VARCHAR)) AS place
-        FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID
-        UNION ALL
-        SELECT g.pair_id, g.prompt_hash, g.sample_id, NULL, struct_pack(
-            rank := CASE WHEN o.outcome = 'accepted' THEN 1 ELSE 2 END, length := g.completion_tokens,
-            tie := lpad(CAST(g.sample_index AS VARCHAR), 10, '0'))
-        FROM ({CURRENT_GRADES}) g LEFT JOIN review_outcomes o USING (sample_id)
-        WHERE g.configuration_id = $configuration::UUID AND g.correct AND g.finish_reason = 'stop'
-            AND (g.consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
-            AND {sql_teachable("o.outcome", reviewed)}
-    """

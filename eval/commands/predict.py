@@ -129,11 +129,11 @@ def _predict_by_model(
     loading: dict[str, Any],
 ) -> dict[str, Any]:
     from curation.models import resolve
-    from curation.prompts import load_template
+    from curation.prompts import load_judging_template
     from eval.predict.answer_first import predict_answer_first
     from eval.predict.reason_first import predict_reason_first
 
-    template = load_template(prompt)
+    template = load_judging_template(prompt)
     if template.format == "answer-first" and max_tokens is not None:
         raise click.UsageError("--max-tokens goes with a reason-first prompt; answer-first reads one token")
     reference = resolve(model)

@@ -15,7 +15,7 @@ from curation.backends import Completion, Decoding, EmittedDigit
 from curation.configurations import Configuration
 from curation.models import ModelReference
 from curation.prompts import load_template
-from curation.sampling_plan import Task
+from curation.sampling_plan import Rendered, Task
 from tests.curation.conftest import MAPPING, RunCommand, RunProcess, rows
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_a_digit_that_is_no_verdict_gives_no_tier_probabilities(
     text: str, offset: int, tier: int | None, expected: list[float] | None
 ) -> None:
     logprobs = (math.log(0.1), math.log(0.2), math.log(0.3), math.log(0.4))
-    task = Task("pair", "version", "hash", (), {7: 0})
+    task = Task("pair", "version", "hash", Rendered(()), {7: 0})
     completion = Completion("pair", 7, text, "stop", 9, 4, logprobs, (EmittedDigit(offset, logprobs),))
     reference = ModelReference("tiny", Path("tiny"), "digest", 4096)
     configuration = Configuration(reference, load_template("reason-first"), Decoding())

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import uuid
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ _BY_TYPE: dict[str, Any] = {
     "DOUBLE[]": [0.1, 0.2, 0.3, 0.4],
     "BOOLEAN": True,
     "TIMESTAMP": datetime(2025, 1, 2, 3, 4, 5),
+    "DATE": date(2025, 1, 2),
+    "VARCHAR[]": ["text"],
 }
 
 

@@ -147,6 +147,12 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
 
 # What takes a version away again, newest first.
 _BACK: dict[int, tuple[str, ...]] = {
+    6: (
+        *(f"DROP TABLE {name}" for name in ("rulebooks", "rules", "rationale_rejects")),
+        "ALTER TABLE prompts DROP COLUMN purpose",
+        "ALTER TABLE rendered_prompts DROP COLUMN rule_ids",
+        *(f"ALTER TABLE rationales DROP COLUMN {name}" for name in ("sample_id", "gold", "rules_cited")),
+    ),
     5: (
         "DROP TABLE training_metrics",
         "ALTER TABLE runs DROP COLUMN resumed_at",
@@ -185,7 +191,7 @@ _BACK: dict[int, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("version", [1, 2, 4])
+@pytest.mark.parametrize("version", [1, 2, 4, 5])
 def test_a_store_of_an_older_version_gets_what_came_after(store: Store, version: int) -> None:
     with store.write(Run("ingest", {})) as connection:
         connection.execute(

@@ -1,6 +1,10 @@
+from __future__ import annotations
+
+import contextlib
 import dataclasses
 import re
 import string
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,6 +20,9 @@ from curation.rationales.rationale import (
     Rationale,
     Requirement,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOOTS = Rationale(
     intent="hiking boots for muddy paths",
@@ -46,7 +53,9 @@ ATTRIBUTES = (
     .map(str.strip)
     .filter(lambda name: re.fullmatch(r"[^\s:](?:[^:\n]{0,38}[^\s:])?", name) is not None)
 )
-RULES = st.lists(st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8), min_size=1, max_size=4)
+RULES = st.lists(
+    st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8), min_size=1, max_size=4
+)
 RATIONALES = st.builds(
     Rationale,
     intent=SAID,
@@ -138,17 +147,15 @@ def test_a_models_decoration_does_not_matter() -> None:
         (lambda text: "\n".join(sorted(text.split("\n"))), "no step Query where line 1 is 'Category"),
     ],
 )
-def test_what_is_no_rationale_is_refused_with_the_line(change, message: str) -> None:
+def test_what_is_no_rationale_is_refused_with_the_line(change: Callable[[str], str], message: str) -> None:
     with pytest.raises(FormError, match=re.escape(message)):
         Rationale.parse(change(BOOTS.render()))
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(FormError):
         assert Rationale.parse(Rationale.parse(text).render()) == Rationale.parse(text)
-    except FormError:
-        pass
 
 
 @pytest.mark.parametrize("value", [" led", "a\nb", "a\x85b", ""])

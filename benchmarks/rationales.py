@@ -1,0 +1,185 @@
+"""A model of a few million parameters learns the shop's rationales: how often its form holds, and its steps are right.
+
+    python -m benchmarks.rationales                        # answer-first
+    python -m benchmarks.rationales --prompt reason-first
+
+All by the real commands: a generated shop, its derivations as a teacher's rationales, frozen splits (the combinations
+of the eval split are unseen in training), SFT of a randomly initialised model with a tokenizer of its own, one greedy
+answer to each held-out pair. What it says is held against the shop's truth, step by step.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import duckdb
+import numpy as np
+
+from curation.rationales.rationale import Rationale
+from curation.rationales.reading import Reject, read_answer
+from curation.shop.derivations import parse_derivation
+from curation.shop.wordings import Steps, steps_right
+from tests.tiny_model import TEMPLATE, build_tokenizer
+
+if TYPE_CHECKING:
+    from curation.grading import Format
+
+_TIERS = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1"
+_FIELDS = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
+_OTHERS = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
+_ANSWERS = """
+    SELECT s.text, s.finish_reason, s.completion_tokens, q.text, q.text || ' ' || v.title, q.intent, j.reason
+    FROM (FROM samples SEMI JOIN newest_configuration USING (configuration_id)) s
+    JOIN split_members p ON p.pair_id = s.pair_id AND p.split = 'eval_v1' JOIN queries q USING (query_id)
+    JOIN item_versions v ON v.item_version_id = p.item_version_id JOIN judgments j ON j.judgment_id = p.judgment_id
+    ORDER BY s.sample_id
+"""
+
+
+def _run(*arguments: object, store: Path | None = None) -> None:
+    at_store = ["--db", str(store)] if store else []
+    command = [sys.executable, "-m", *map(str, arguments), *at_store]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[2:])}\n{done.stdout}{done.stderr}")
+
+
+def _prepare(folder: Path, pairs: int, held_out: int, prompt: str) -> Path:
+    """A store with the shop's pairs, their rationales and two splits."""
+    store, shop = folder / "shop.duckdb", folder / "shop.csv"
+    _run("curation", "synthesize", "--pairs", pairs, "--seed", 11, "--out", shop)
+    mapping = [*(f"{name}={name}" for name in _FIELDS), "reason=derivation"]
+    _run("curation", "ingest", "table", shop, "--tiers", _TIERS, "--map", *mapping, store=store)
+    _run("curation", "rules", "load", "shop", store=store)
+    _run("curation", "rationales", "--teacher", "shop", store=store)
+    _run("curation", "split", "create", "eval", "--role", "eval", "--size", held_out, store=store)
+    of_train = ("--where", _OTHERS, "--rationales", "shop", "--prompt", prompt)
+    _run("curation", "split", "create", "train", *of_train, store=store)
+    return store
+
+
+def _new_model(store: Path, folder: Path, width: int, layers: int) -> tuple[Path, int]:
+    """A randomly initialised model whose tokenizer knows the train split's words; its folder and parameters."""
+    import torch
+    from transformers import AutoModelForCausalLM, Qwen2Config
+
+    with duckdb.connect(str(store), read_only=True) as connection:
+        texts = connection.execute(
+            "SELECT r.messages->>'$[1].content' || chr(10) || w.text FROM split_completions c "
+            "JOIN rendered_prompts r USING (pair_id, prompt_hash) JOIN rationales w USING (rationale_id) "
+            "WHERE split = 'train_v1' ORDER BY pair_id LIMIT 5000"
+        ).fetchall()
+        system = connection.execute(
+            "SELECT any_value(messages->>'$[0].content') FROM rendered_prompts"
+        ).fetchall()
+    corpus = [text for (text,) in texts] + [system[0][0]] * 50
+    tokenizer = build_tokenizer(corpus, 4_096, TEMPLATE, pad_token="<|im_end|>")
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=width * 8 // 3,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 32,
+        num_key_value_heads=width // 32,
+        max_position_embeddings=2_048,
+        initializer_range=0.05,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    path = folder / "new-model"
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path, sum(parameter.numel() for parameter in model.parameters())
+
+
+def _judge(store: Path, form: Format) -> tuple[dict[str, list[tuple[str, bool]]], dict[str, int], float]:
+    """For each promise of a rationale, whether each answer keeps it, by query; rejects by reason; mean tokens."""
+    with duckdb.connect(str(store), read_only=True) as connection:
+        answers = connection.execute(_ANSWERS).fetchall()
+    kept: dict[str, list[tuple[str, bool]]] = {}
+    rejects: dict[str, int] = {}
+    for text, finish, _, query, about, intent, reason in answers:
+        rationale = read_answer(text, form, about, finished=finish == "stop")
+        if isinstance(rationale, Reject):
+            rejects[rationale.reason] = rejects.get(rationale.reason, 0) + 1
+            right = Steps(*[False] * len(fields(Steps)))
+        else:
+            right = steps_right(rationale, parse_derivation(intent, reason))
+        kept.setdefault("in the form", []).append((query, isinstance(rationale, Rationale)))
+        for field in fields(Steps):
+            kept.setdefault(f"{field.name} right", []).append((query, getattr(right, field.name)))
+        kept.setdefault("every step right", []).append((query, right.all))
+    return kept, rejects, sum(answer[2] for answer in answers) / len(answers)
+
+
+def _share(answers: list[tuple[str, bool]]) -> str:
+    """Share that keeps it, with a 95 % interval by bootstrap over queries."""
+    by_query: dict[str, list[bool]] = {}
+    for query, kept in answers:
+        by_query.setdefault(query, []).append(kept)
+    sums = np.array([[sum(each), len(each)] for each in by_query.values()])
+    drawn = np.random.default_rng(0).integers(len(sums), size=(2_000, len(sums)))
+    totals = sums[drawn].sum(axis=1)
+    low, high = np.quantile(totals[:, 0] / totals[:, 1], (0.025, 0.975))
+    return f"{sums[:, 0].sum() / sums[:, 1].sum():.3f} ({low:.3f} to {high:.3f})"
+
+
+@click.command()
+@click.option("--prompt", type=click.Choice(["answer-first", "reason-first"]), default="answer-first")
+@click.option("--pairs", default=12_000, show_default=True)
+@click.option("--held-out", default=400, show_default=True)
+@click.option("--steps", default=1_200, show_default=True)
+@click.option("--width", default=256, show_default=True)
+@click.option("--layers", default=4, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="A folder to work in and leave.")
+def main(
+    prompt: Format, pairs: int, held_out: int, steps: int, width: int, layers: int, keep: Path | None
+) -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        store = _prepare(folder, pairs, held_out, prompt)
+        model, parameters = _new_model(store, folder, width, layers)
+        trained = folder / "trained"
+        started = time.monotonic()
+        settings = {
+            "max_steps": steps,
+            "per_device_train_batch_size": 32,
+            "learning_rate": 1e-3,
+            "lr_scheduler_type": "cosine",
+            "warmup_steps": 50,
+            "train_sampling_strategy": "group_by_length",
+            "save_steps": 300,
+            "logging_steps": 50,
+        }
+        options = [each for name, value in settings.items() for each in (f"--{name}", value)]
+        _run("training.sft", "--split", "train_v1", "--model", model, "--out", trained, *options, store=store)
+        minutes = (time.monotonic() - started) / 60
+        drawn = ("--n", 1, "--temperature", 0, "--max-tokens", 256, "--prompt", prompt, "--batch-size", 64)
+        where = "pair_id IN (SELECT pair_id FROM split_members WHERE split = 'eval_v1')"
+        _run("curation", "sample", "--model", trained, *drawn, "--where", where, store=store)
+        kept, rejects, tokens = _judge(store, prompt)
+    click.echo(
+        f"{parameters / 1e6:.1f} million parameters, {steps} steps of 32 in {minutes:.0f} minutes, {prompt}, "
+        f"{tokens:.0f} tokens an answer, {len(kept['in the form'])} held-out pairs"
+    )
+    click.echo("| | share of answers |\n|---|---|")
+    for name, answers in kept.items():
+        click.echo(f"| {name} | {_share(answers)} |")
+    click.echo(f"rejects: {rejects or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

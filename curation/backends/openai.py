@@ -1,0 +1,237 @@
+"""Completions from any server that speaks OpenAI's chat-completions API: vLLM's, a gateway's, OpenAI's own.
+
+One request asks for all completions of a prompt. No seed is sent, since servers disagree on what one means and some
+die of it: the streams of a request name its completions and draw nothing, and texts are not reproducible. Whether
+log-probabilities are those before temperature is the server's affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from curation.backends import Decoding, Failure, never
+from curation.backends.openai_answers import Answer, completions, score
+from curation.backends.openai_crew import Crew
+from curation.backends.openai_server import Address, Connection, RefusedError, UnansweredError
+from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from curation.backends import Completion, Request, Score
+
+TOP_LOGPROBS = 20
+_NAMES_TOLD = 10
+_FIRST_CONTACT_RETRIES = 2
+
+_ONE_CHOICE = re.compile(r"""["'`]n["'`]|\bn\s*[=<>]|\bone\b.*\bchoice\b""", re.IGNORECASE)
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Model]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What the server takes, as far as it has told by refusing."""
+
+    limit: str = "max_tokens"
+    logprobs: bool = True
+    choices: bool = True
+
+    def without(self, refused: RefusedError) -> _Dialect:
+        """The same without what the server just refused."""
+        words = f"{refused.parameter} {refused.message}"
+        if self.limit == "max_tokens" and "max_completion_tokens" in words:
+            return replace(self, limit="max_completion_tokens")
+        if self.logprobs and "logprobs" in words:
+            return replace(self, logprobs=False)
+        if self.choices and (refused.parameter == "n" or _ONE_CHOICE.search(refused.message)):
+            return replace(self, choices=False)
+        return self
+
+
+def resolve_served(url: str | None, model: str | None, *, timeout: float = 30.0) -> str:
+    """The name of the model to ask for: `model`, or the only one that the server has.
+
+    Raises:
+        TierwiseError: The server cannot be asked, or `model` is ``None`` and it has none or several.
+    """
+    if model is not None:
+        return model
+    address = Address(url)
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        try:
+            names = runner.run(_served(address, timeout))
+        except (RefusedError, UnansweredError) as error:
+            raise TierwiseError(
+                f"{address.name}/models does not say which models there are ({error}): "
+                "check URL and server, or name a model, as in openai:URL#MODEL"
+            ) from error
+    if len(names) != 1:
+        found = f"{len(names)} models ({_listed(names)}); name one" if names else "no model; load one"
+        raise TierwiseError(f"{address.name} serves {found}, as in openai:URL#MODEL")
+    return names[0]
+
+
+class OpenAIBackend:
+    """A model behind an OpenAI-compatible server.
+
+    Attributes:
+        model: Its name there.
+    """
+
+    def __init__(
+        self,
+        url: str | None,
+        model: str | None,
+        *,
+        concurrency: int = 16,
+        timeout: float = 120.0,
+        retries: int = 6,
+    ) -> None:
+        """Take the server's base URL, such as ``http://127.0.0.1:8000/v1``, and the key in ``OPENAI_API_KEY``.
+
+        Args:
+            url: By default ``OPENAI_BASE_URL``, else OpenAI's own server.
+            model: By default the only one that the server has, which is asked for it.
+            concurrency: Prompts in flight.
+            timeout: Seconds without a byte after which a request is tried again.
+            retries: How often one is, before its prompt is left unanswered.
+
+        Raises:
+            TierwiseError: There is no such URL, no key where one is needed, or no one model.
+        """
+        self._address = Address(url)
+        self.model = resolve_served(url, model)
+        self._concurrency = concurrency
+        self._timeout = timeout
+        self._retries = retries
+        self._dialect = _Dialect()
+
+    def generate(
+        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+    ) -> Iterator[list[Completion | Failure]]:
+        """Answer every request; see ``Backend.generate``.
+
+        A prompt that the server refuses is a lasting ``Failure``; one that it does not answer, however often asked, a
+        passing one.
+
+        Raises:
+            TierwiseError: Guided decoding is asked for; or, after all that was answered has been yielded, the server
+                refuses the key, has no such model, or does not answer any more.
+        """
+        if decoding.guided:
+            raise TierwiseError(
+                "a server cannot be held to the tier digits: sample with --unguided, or name a local model"
+            )
+        return self._answers(requests, partial(self._complete, decoding), enough)
+
+    def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
+        """Let the server generate one token and read what else it could have been; see ``Backend.score``.
+
+        A prompt at whose first token the server lists no tier digit is a lasting ``Failure``.
+        """
+        return self._answers(requests, self._score, never)
+
+    def _answers(
+        self,
+        requests: Sequence[Request],
+        answer: Callable[[Connection, Request, list[Any]], Awaitable[None]],
+        enough: Callable[[], bool],
+    ) -> Iterator[list[Any]]:
+        """Drive the event loop a step at a time, so that it runs only while a batch is waited for."""
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            connection = Connection(self._address, timeout=self._timeout, retries=self._retries)
+            crew = Crew(requests, partial(answer, connection), self._concurrency, enough, connection.stopping)
+            try:
+                while batch := runner.run(crew.batch()):
+                    yield batch
+                if crew.trouble is not None:
+                    raise TierwiseError(runner.run(self._verdict(crew))) from crew.trouble
+            finally:
+                runner.run(crew.dismiss())
+                runner.run(connection.client.close())
+
+    async def _complete(
+        self, decoding: Decoding, connection: Connection, request: Request, done: list[Completion]
+    ) -> None:
+        """Append to `done` a completion for every stream, in as many requests as the server needs."""
+        while len(done) < len(request.streams):
+            left = request.streams[len(done) :]
+            done.extend(completions(await self._ask(connection, request, decoding, len(left)), request, left))
+
+    async def _score(self, connection: Connection, request: Request, done: list[Score | Failure]) -> None:
+        answer = await self._ask(connection, request, Decoding(max_tokens=1), 1)
+        done.append(
+            score(answer, request)
+            or Failure(
+                request.key,
+                f"{self._address.name} gives no log-probabilities of a tier digit at the first token",
+            )
+        )
+
+    async def _ask(self, connection: Connection, request: Request, decoding: Decoding, n: int) -> Answer:
+        """Ask for `n` completions, in a way that the server does not refuse."""
+        while True:
+            dialect = self._dialect
+            body = {
+                "model": self.model,
+                "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+                "temperature": decoding.temperature,
+                "top_p": decoding.top_p,
+                dialect.limit: decoding.max_tokens,
+                **({"n": n} if dialect.choices and n > 1 else {}),
+                **({"logprobs": True, "top_logprobs": TOP_LOGPROBS} if dialect.logprobs else {}),
+            }
+            raw: Any = connection.client.chat.completions.with_raw_response
+            try:
+                return await connection.ask(partial(raw.create, **body), Answer)
+            except RefusedError as refused:
+                if not refused.of_prompt or dialect.without(refused) == dialect:
+                    raise
+                if self._dialect == dialect:
+                    self._dialect = dialect.without(refused)
+
+    async def _verdict(self, crew: Crew) -> str:
+        """Why the run stops, for its user."""
+        trouble, server = crew.trouble, self._address.name
+        if isinstance(trouble, RefusedError):
+            if trouble.status in {401, 403}:
+                return f"{server} refuses the key in OPENAI_API_KEY ({trouble.status}): set another"
+            if trouble.no_model:
+                try:
+                    names = await _served(self._address, self._timeout)
+                except (RefusedError, UnansweredError):
+                    return f"{server} serves no model {self.model!r}: name another, as in openai:URL#MODEL"
+                return f"{server} serves no model {self.model!r}; it serves: {_listed(names)}"
+            return (
+                f"{server} refuses every request ({trouble}): is it a base URL such as http://HOST:8000/v1?"
+            )
+        return (
+            f"{server} does not answer ({trouble}); {crew.answered} of {crew.begun} prompts asked were answered: "
+            "run the same command again once it does"
+        )
+
+
+async def _served(address: Address, timeout: float) -> list[str]:
+    """Names of the models that the server has."""
+    connection = Connection(address, timeout=timeout, retries=_FIRST_CONTACT_RETRIES)
+    async with connection.client:
+        models = await connection.ask(connection.client.models.with_raw_response.list, _Models)
+    return sorted(model.id for model in models.data)
+
+
+def _listed(names: list[str]) -> str:
+    more = ["…"] if len(names) > _NAMES_TOLD else []
+    return ", ".join([*names[:_NAMES_TOLD], *more]) or "none"

@@ -1,0 +1,83 @@
+"""A store of the made-up shop under its rulebook, and teachers that say what a test tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from curation.backends import Completion, Failure, never
+from curation.models import ModelReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from typing import NoReturn
+
+    from curation.backends import Decoding, Request
+    from tests.curation.conftest import RunCommand
+
+FIELDS = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
+MAPPING = ("--map", *(f"{name}={name}" for name in FIELDS), "reason=derivation")
+TIERS = ("--tiers", "Excellent=4,Related=3,Mismatch=2,Irrelevant=1")
+
+
+@pytest.fixture(scope="session")
+def shop_store(tmp_path_factory: pytest.TempPathFactory, command: RunCommand) -> Path:
+    """Eighty judged pairs of the shop and its rulebook. Copy before changing it."""
+    folder = tmp_path_factory.mktemp("shop")
+    store, shop = folder / "shop.duckdb", folder / "shop.csv"
+    command("curation", "synthesize", "--pairs", "80", "--out", shop)
+    command("curation", "ingest", "table", shop, *TIERS, *MAPPING, "--db", store)
+    command("curation", "rules", "load", "shop", "--db", store)
+    return store
+
+
+@pytest.fixture
+def shop(shop_store: Path, tmp_path: Path) -> Path:
+    """A copy of `shop_store` to change."""
+    copy = tmp_path / "shop.duckdb"
+    copy.write_bytes(shop_store.read_bytes())
+    return copy
+
+
+@dataclass
+class Scripted:
+    """A teacher that answers by the function `says` from the user's message and its number of the try."""
+
+    says: Callable[[str, int], str | Failure]
+    asked: list[str] = field(default_factory=list)
+
+    def generate(
+        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+    ) -> Iterator[list[Completion | Failure]]:
+        for request in requests:
+            if enough():
+                return
+            answers: list[Completion | Failure] = []
+            for stream in request.streams:
+                self.asked.append(request.key)
+                said = self.says(request.messages[-1].content, self.asked.count(request.key))
+                if isinstance(said, Failure):
+                    answers = [Failure(request.key, said.reason, said.lasting)]
+                    break
+                answers.append(Completion(request.key, stream, said, "stop", 100, 50, None, ()))
+            yield answers
+
+    def score(self, requests: Sequence[Request]) -> NoReturn:
+        raise NotImplementedError
+
+
+def model(name: str, folder: Path) -> ModelReference:
+    """What stands for the scripted teacher in the store."""
+    return ModelReference(name, folder, f"digest of {name}", None)
+
+
+def rationale_of(tier: str, about: str = "an item") -> str:
+    """A short rationale that leads to a tier, as a teacher answers it."""
+    digit = {"Excellent": 4, "Related": 3, "Mismatch": 2, "Irrelevant": 1}[tier]
+    return (
+        f"Query: something\nmust colour: red\nItem: {about}\nCategory: match, as asked\nmet colour: red\n"
+        f"Rules: none\nVerdict: {tier}, so it is\nTier: {digit}"
+    )
