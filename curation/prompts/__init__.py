@@ -30,7 +30,7 @@ Purpose = Literal["judgments", "rationales", "rationales-for-gold"]
 
 DEFAULT_TEMPLATE = "answer-first"
 
-_OWN_TAG = re.compile(r"<(?=\s*/?\s*(?:query|item)\b)", re.IGNORECASE)
+_OWN_TAG = re.compile(r"<(?=\s*/?\s*(?:query|item|rules)\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
