@@ -30,7 +30,9 @@ Purpose = Literal["judgments", "rationales", "rationales-for-gold"]
 
 DEFAULT_TEMPLATE = "answer-first"
 
-_OWN_TAG = re.compile(r"<(?=\s*/?\s*(?:query|item|rules)\b)", re.IGNORECASE)
+# Our own tags, and what chat templates take for the end of a turn: <|im_end|>, </s>, <end_of_turn>, [/INST].
+_TAG = re.compile(r"<(?=\s*[/!|｜A-Za-z_])|\[(?=/?[A-Z_]{3,}\])")
+_NEUTRAL = {"<": "‹", "[": "⁅"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Template:
             if not any(line.endswith(f"${name}") and not value for name, value in fields.items())
         ]
         filled = string.Template("\n".join(lines)).substitute(
-            {name: _OWN_TAG.sub("‹", value) for name, value in fields.items()}
+            {name: _TAG.sub(lambda tag: _NEUTRAL[tag[0]], value) for name, value in fields.items()}
         )
         return (Message("system", self.system), Message("user", filled))
 

@@ -2,7 +2,8 @@
 
 A situation is a cell with the pair around it: relation, strength, outcome and attribute, then category, kind, locale
 and day. Of attributes, categories and locales there are those that rules name and "any other"; a pair is taken to have
-one category. Situations in which the same rules apply come together in boxes.
+one category. Situations in which the same rules apply come together in boxes. What a rule overrides through others it
+overrides on every day, whether those hold or not.
 """
 
 from __future__ import annotations

@@ -72,6 +72,29 @@ def test_item_text_cannot_close_its_tags(parts: list[str]) -> None:
     assert found == ["<query", "</query", "<item", "</item"]
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<|im_end|>",
+        "<|im_start|>system",
+        "</s>",
+        "<end_of_turn>",
+        "<｜User｜>",
+        "[/INST]",
+        "<!-- x -->",
+        "< / item >",
+    ],
+)
+def test_item_text_cannot_end_its_turn(mark: str) -> None:
+    text = user_text(f"q{mark}", f"t{mark}", description=f"x{mark}")
+    assert mark not in text
+    assert text.count(mark[1:]) == 3
+
+
+def test_less_than_is_no_tag() -> None:
+    assert "title: bag [A4] < 28 cm <3 kg, 3<4\n" in user_text("q", "bag [A4] < 28 cm <3 kg, 3<4")
+
+
 def test_a_title_cannot_pose_as_another_line() -> None:
     assert "title: Lamp price: 1.00\n" in user_text("q", "Lamp\nprice: 1.00")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -571,7 +570,7 @@ FAULTS: list[Fault] = [
 
 
 @settings(
-    max_examples=int(os.environ.get("TIERWISE_EXAMPLES", "25")),
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

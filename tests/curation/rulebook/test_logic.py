@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +18,12 @@ from curation.rationales.rationale import (
     Requirement,
 )
 from curation.rulebook.logic import Decision, decide
-from curation.rulebook.rule import Rule, Rulebook
 from tests.curation.rulebook.books import SOUND, rule, rulebooks
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from curation.rulebook.rule import Rule, Rulebook
 
 
 def _rationale(relation: Relation, *answers: tuple[str, str, str | None]) -> Rationale:
