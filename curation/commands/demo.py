@@ -65,7 +65,7 @@ def synthesize(pairs: int, seed: int, out: Path, as_json: bool) -> None:
 )
 @db_option
 def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
-    """Go the whole path on a small generated shop: ingest, sample, grade, difficulty, pairs, splits, export.
+    """Go the whole path on a small generated shop, from judged rows and rationales to frozen splits.
 
     Prints every command before it runs it. Again on the same store, it does only what is missing.
     """
@@ -75,6 +75,8 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
     fields = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
     mapping = [*(f"{field}={field}" for field in fields), "reason=derivation"]
     _run("ingest", "table", str(shop), "--tiers", _TIERS, "--map", *mapping, store=store)
+    _run("rules", "load", "shop", store=store)
+    _run("rationales", "--teacher", "shop", store=store)
     drawn = ("--n", str(n), "--max-tokens", str(max_tokens), "--temperature", "0.7")
     _run("sample", "--model", model, *drawn, store=store)
     _run("difficulty", store=store)
@@ -104,6 +106,7 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
     predictor = f"--predictor {Path(model).name}.answer-first"
     click.echo("\nTry next:")
     for command in (
+        'python -m warehouse sql "SELECT query, title, text, rules_shown FROM rationale_overview LIMIT 1" --json',
         'python -m warehouse sql "SELECT band, tier, count(*) AS pairs FROM pair_overview GROUP BY ALL ORDER BY ALL"',
         f"python -m warehouse lineage {_a_preference(store)}",
         "python -m curation split show train_v1",
@@ -150,6 +153,10 @@ def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
                 "SELECT band, count(*) FROM pair_overview WHERE band IS NOT NULL GROUP BY 1"
             ).fetchall()
         )
+        rationales, cited = connection.execute(
+            "SELECT count(DISTINCT rationale_id), count(DISTINCT rule) FROM "
+            "(SELECT rationale_id, unnest(rules_cited) AS rule FROM rationales)"
+        ).fetchall()[0]
         preferences = connection.execute(
             "SELECT count(*) FROM preferences WHERE configuration_id = ?", [picked.configuration_id]
         ).fetchall()[0][0]
@@ -157,6 +164,7 @@ def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
     return {
         "configuration": picked.text,
         "pairs": f"{pairs:,} over {queries:,} queries",
+        "rationales": f"{rationales:,} from the shop's derivations, which cite {cited:,} of its rules",
         "samples": f"{samples:,} with {tokens:,} tokens, {speed:.0f} tokens/s",
         "pass@1": pass_1,
         f"pass@{n}": pass_n,

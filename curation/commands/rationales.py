@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--rules",
     type=click.IntRange(0),
-    default=6,
+    default=10,
     show_default=True,
     help="Rules retrieved for a pair, beside those that are for all.",
 )

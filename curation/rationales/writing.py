@@ -51,7 +51,7 @@ def write_rationales(
     gold: Gold,
     tries: int,
     rulebook: str | None = None,
-    rules: int = 6,
+    rules: int = 10,
     where: str | None = None,
     limit: int | None = None,
     retry_failed: bool = False,

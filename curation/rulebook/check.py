@@ -24,7 +24,8 @@ _TIERS = {name: tier for tier, name in TIER_NAMES.items()}
 _NAMED = re.compile(rf"(?<=[\w,;:)\"'–—] )(?:{'|'.join(_TIERS)})\b|\b[Tt]ier ([1-4])\b")
 _MAX_GAPS = 10
 _DENIED = re.compile(
-    r"\b(?:not|never|no|nor|cannot|below|under|than|instead of)(?: \w+){0,2} $", re.IGNORECASE
+    r"\b(?:not|never|no|nor|cannot|below|under|than|instead of)(?: (?:a|an|be|even|longer|more|quite))* $",
+    re.IGNORECASE,
 )
 
 

@@ -37,9 +37,7 @@ class Fault:
 def compose(data: bytes, faults: list[Fault]) -> yaml.Node | None:
     """The one document of a file; None, with a fault, where it cannot be read any further."""
     if len(data) > MAX_BYTES:
-        faults.append(
-            Fault(1, f"the file has {len(data):,} bytes, at most {MAX_BYTES:,} are read; split the rulebook")
-        )
+        faults.append(Fault(1, f"the file has more than {MAX_BYTES:,} bytes; split the rulebook"))
         return None
     try:
         text = data.decode("utf-8-sig")

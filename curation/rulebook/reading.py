@@ -10,7 +10,7 @@ import yaml
 
 from curation.kinds import KINDS
 from curation.rationales.rationale import OUTCOMES, RELATIONS, STRENGTHS
-from curation.rulebook.fields import Fault, Fields, compose, nearest
+from curation.rulebook.fields import MAX_BYTES, Fault, Fields, compose, nearest
 from curation.rulebook.rule import Example, Rule, Rulebook, Scope, When
 from warehouse.errors import TierwiseError
 
@@ -60,7 +60,8 @@ def read_with_faults(path: Path) -> tuple[Rulebook | None, list[Fault]]:
         TierwiseError: The file cannot be read.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise TierwiseError(f"{path}: {error.strerror}; name a rulebook's YAML file") from None
     faults: list[Fault] = []

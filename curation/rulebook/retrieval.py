@@ -63,7 +63,7 @@ class Retriever:
         k: Rules besides the core.
     """
 
-    def __init__(self, rules: Sequence[Rule], k: int = 6) -> None:
+    def __init__(self, rules: Sequence[Rule], k: int = 10) -> None:
         self._rules = list(rules)
         self._k = k
         scopes = [rule.scope for rule in rules]
@@ -72,11 +72,11 @@ class Retriever:
         self._worth = np.array(
             [_CATEGORY_WORTH * (not scope.attribute) + _KIND_WORTH * bool(scope.kind) for scope in scopes]
         )
-        self._names: dict[str, list[tuple[tuple[str, ...], int]]] = {}
-        for n, rule in enumerate(rules):
-            for name in rule.scope.category:
-                if words := _words(name):
-                    self._names.setdefault(words[0], []).append((words, n))
+        self._names: dict[tuple[str, ...], list[int]] = {}
+        for n, scope in enumerate(scopes):
+            for name in scope.category:
+                self._names.setdefault(_words(name), []).append(n)
+        self._lengths = sorted({len(name) for name in self._names} - {0})
         self._allowed: dict[tuple[str, str], np.ndarray] = {}
         documents = [_document(rule) for rule in rules]
         self._index: BM25 | None = None
@@ -112,9 +112,9 @@ class Retriever:
         """Whether one of each rule's categories stands in a text."""
         named = np.zeros(len(self._rules), dtype=bool)
         words = _words(text)
-        for at, word in enumerate(words):
-            for name, n in self._names.get(word, ()):
-                named[n] |= words[at : at + len(name)] == name
+        for length in self._lengths:
+            for at in range(len(words) - length + 1):
+                named[self._names.get(words[at : at + length], [])] = True
         return named
 
     def _bm25(self, text: str) -> np.ndarray:

@@ -11,6 +11,7 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from curation.kinds import KINDS
 from curation.rulebook.rule import Example, Rule, Rulebook, Scope, When
 from curation.shop.load import shop_data
 from curation.shop.schema import Constraint
@@ -76,6 +77,8 @@ _CAPS = (
     ),
 )
 
+# Situations carry no mark by which a kind is told: ingest takes one query in five of them for a plain one.
+_WITHOUT_A_MARK = ("plain", "knowledge")
 _WORDS = (
     Rule(
         "negation",
@@ -107,7 +110,7 @@ _WORDS = (
     Rule(
         "knowledge",
         "A situation or a kind of person stands for what it demands; that is a must, or a not where it rules out.",
-        scope=Scope(kind=("knowledge",)),
+        scope=Scope(kind=_WITHOUT_A_MARK),
         examples=(
             Example(
                 "hiking boots for a vegan", "hiking boots of mesh", "a vegan rules out leather and suede"
@@ -117,6 +120,7 @@ _WORDS = (
     Rule(
         WISHES,
         'What follows "ideally" or "preferably", or goes with "if possible" or "would be nice", is a wish.',
+        scope=Scope(kind=KINDS),
         examples=(
             Example("parka, ideally in red", "parka in black", "misses the wish, which leaves it Related"),
         ),
@@ -125,6 +129,7 @@ _WORDS = (
         UNITS,
         "Values are the same in other units: 1 in = 2.54 cm, 1 lb = 0.454 kg, 1 oz = 28.35 g, 1 fl oz = 29.57 ml, "
         "°F = 1.8 × °C + 32.",
+        scope=Scope(kind=KINDS),
         examples=(Example("11 in frying pan", "frying pan, 28 cm", "11 in is 28 cm"),),
     ),
 )
@@ -223,7 +228,7 @@ def _needed(family: Family, need: Need) -> Rule:
         text,
         scope=Scope(
             category=_names(family.categories),
-            kind=("knowledge" if need.fact else "question",),
+            kind=_WITHOUT_A_MARK if need.fact else ("question",),
             attribute=slots,
         ),
         examples=(

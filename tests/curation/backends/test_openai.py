@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.backends import Completion, Decoding, Failure, Message, Request, Score
-from curation.backends import openai_server as patience
 from curation.backends.openai import OpenAIBackend, resolve_served
+from curation.backends.openai import server as patience
 from tests.curation.backends import server as faults
 from tests.curation.backends.server import running
 from warehouse.errors import TierwiseError
@@ -304,7 +304,10 @@ def test_digits_are_found_behind_characters_that_tokens_share(server: Scripted) 
 
 def test_a_digit_less_likely_than_what_is_listed_tells_nothing_of_the_others(server: Scripted) -> None:
     answer = faults.chat(["Tier: 4"])
-    answer["choices"][0]["logprobs"]["content"][1]["logprob"] = -9.0
+    token = answer["choices"][0]["logprobs"]["content"][1]
+    token["logprob"] = -9.0
+    # Some servers add the token to the list.
+    token["top_logprobs"].append({"token": " 4", "logprob": -9.0})
     server.script(lambda handler: handler.answer(answer))
     assert only(server)[0].digits == ()
 
@@ -331,11 +334,31 @@ def test_a_list_without_a_digit_tells_nothing(server: Scripted) -> None:
 
 
 def test_a_reasoning_that_the_server_took_out_shifts_no_digit(server: Scripted) -> None:
-    answer = faults.chat(["4 fits"])
+    answer = faults.chat(["Tier 4 fits"])
     tokens = answer["choices"][0]["logprobs"]["content"]
     answer["choices"][0]["logprobs"]["content"] = [faults.listed(t) for t in ("<think>", "2", "\n")] + tokens
     server.script(lambda handler: handler.answer(answer))
-    assert [digit.offset for digit in only(server)[0].digits] == [0]
+    assert [digit.offset for digit in only(server)[0].digits] == [5]
+
+
+@pytest.mark.parametrize("piece", [[], [0xF0, 0x9F]])
+def test_a_character_that_was_never_completed_shifts_no_digit(server: Scripted, piece: list[int]) -> None:
+    answer = faults.chat(["so \ufffd 4"])
+    answer["choices"][0]["logprobs"]["content"] = [
+        faults.listed("so "),
+        {"token": "", "bytes": piece, "logprob": -1.0},
+        faults.listed(" 4"),
+    ]
+    server.script(lambda handler: handler.answer(answer))
+    assert [digit.offset for digit in only(server)[0].digits] == [5]
+
+
+def test_tokens_that_do_not_spell_the_text_tell_nothing(server: Scripted) -> None:
+    answer = faults.chat(["4 fits"])
+    answer["choices"][0]["logprobs"]["content"][1]["bytes"] = list(b" sits")
+    server.script(lambda handler: handler.answer(answer))
+    (completion,) = only(server)
+    assert (completion.first, completion.digits) == (None, ())
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_each_need_has_a_rule_that_shows_its_first_phrase_only() -> None:
             assert not any(phrase in said_by(rule) for phrase in need.phrases[1:])
             assert set(rule.scope.attribute) == {slot for slot, _, _ in need.constraints}
             assert {category.name for category in family.categories} <= set(rule.scope.category)
-            assert rule.scope.kind == ("knowledge" if need.fact else "question",)
+            assert rule.scope.kind == (("plain", "knowledge") if need.fact else ("question",))
 
 
 def test_demands_stand_in_the_words_of_rationales() -> None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from curation.backends import Decoding, Failure, never
-from curation.backends.openai_answers import Answer, completions, score
-from curation.backends.openai_crew import Crew
-from curation.backends.openai_server import Address, Connection, RefusedError, UnansweredError
+from curation.backends.openai.answers import Answer, completions, score
+from curation.backends.openai.crew import Crew
+from curation.backends.openai.server import Address, Connection, RefusedError, UnansweredError
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 TOP_LOGPROBS = 20
 _NAMES_TOLD = 10
-_FIRST_CONTACT_RETRIES = 2
+_LISTING_SECONDS = 30.0
+_LISTING_RETRIES = 2
 
 _ONE_CHOICE = re.compile(r"""["'`]n["'`]|\bn\s*[=<>]|\bone\b.*\bchoice\b""", re.IGNORECASE)
 
@@ -61,7 +62,7 @@ class _Dialect:
         return self
 
 
-def resolve_served(url: str | None, model: str | None, *, timeout: float = 30.0) -> str:
+def resolve_served(url: str | None, model: str | None) -> str:
     """The name of the model to ask for: `model`, or the only one that the server has.
 
     Raises:
@@ -72,7 +73,7 @@ def resolve_served(url: str | None, model: str | None, *, timeout: float = 30.0)
     address = Address(url)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         try:
-            names = runner.run(_served(address, timeout))
+            names = runner.run(_served(address))
         except (RefusedError, UnansweredError) as error:
             raise TierwiseError(
                 f"{address.name}/models does not say which models there are ({error}): "
@@ -200,8 +201,7 @@ class OpenAIBackend:
             except RefusedError as refused:
                 if not refused.of_prompt or dialect.without(refused) == dialect:
                     raise
-                if self._dialect == dialect:
-                    self._dialect = dialect.without(refused)
+                self._dialect = self._dialect.without(refused)
 
     async def _verdict(self, crew: Crew) -> str:
         """Why the run stops, for its user."""
@@ -211,7 +211,7 @@ class OpenAIBackend:
                 return f"{server} refuses the key in OPENAI_API_KEY ({trouble.status}): set another"
             if trouble.no_model:
                 try:
-                    names = await _served(self._address, self._timeout)
+                    names = await _served(self._address)
                 except (RefusedError, UnansweredError):
                     return f"{server} serves no model {self.model!r}: name another, as in openai:URL#MODEL"
                 return f"{server} serves no model {self.model!r}; it serves: {_listed(names)}"
@@ -224,9 +224,9 @@ class OpenAIBackend:
         )
 
 
-async def _served(address: Address, timeout: float) -> list[str]:
+async def _served(address: Address) -> list[str]:
     """Names of the models that the server has."""
-    connection = Connection(address, timeout=timeout, retries=_FIRST_CONTACT_RETRIES)
+    connection = Connection(address, timeout=_LISTING_SECONDS, retries=_LISTING_RETRIES)
     async with connection.client:
         models = await connection.ask(connection.client.models.with_raw_response.list, _Models)
     return sorted(model.id for model in models.data)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from curation.backends import Failure
-from curation.backends.openai_server import RefusedError, UnansweredError
+from curation.backends.openai.server import RefusedError, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
