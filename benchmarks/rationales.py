@@ -139,8 +139,8 @@ def _share(answers: list[tuple[str, bool]]) -> str:
 @click.option("--prompt", type=click.Choice(["answer-first", "reason-first"]), default="answer-first")
 @click.option("--pairs", default=12_000, show_default=True)
 @click.option("--held-out", default=400, show_default=True)
-@click.option("--steps", default=1_200, show_default=True)
-@click.option("--width", default=256, show_default=True)
+@click.option("--steps", default=900, show_default=True)
+@click.option("--width", default=192, show_default=True)
 @click.option("--layers", default=4, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="A folder to work in and leave.")
 def main(

@@ -23,7 +23,7 @@ from warehouse.failpoints import failpoint
 from warehouse.ledger import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
 
@@ -183,12 +183,13 @@ def _draw(
     budget: Budget,
     report: Callable[[Progress], None],
 ) -> None:
-    def enough() -> bool:
-        return budget.is_spent(progress.prompt_tokens, progress.completion_tokens)
+    def enough(unseen: Sequence[Completion]) -> bool:
+        prompts = progress.prompt_tokens + _prompt_tokens(unseen)
+        return budget.is_spent(prompts, progress.completion_tokens + sum(c.completion_tokens for c in unseen))
 
     started = checkpoint = time.monotonic()
     tasks = work.tasks()
-    while not enough() and (window := {task.pair_id: task for task in itertools.islice(tasks, _WINDOW)}):
+    while not enough(()) and (window := {task.pair_id: task for task in itertools.islice(tasks, _WINDOW)}):
         requests = [Request(task.pair_id, task.messages, tuple(task.indices)) for task in window.values()]
         rendered: set[str] = set()
         for batch in backend.generate(requests, configuration.decoding, enough):
@@ -200,9 +201,7 @@ def _draw(
             )
             rows = []
             failures = []
-            # A prompt is read once for all its samples of a batch.
-            read = {answer.key: answer.prompt_tokens for answer in batch if isinstance(answer, Completion)}
-            progress.prompt_tokens += sum(read.values())
+            progress.prompt_tokens += _prompt_tokens(batch)
             for answer in batch:
                 if _is_passing(answer):
                     progress.unanswered += 1
@@ -221,6 +220,11 @@ def _draw(
             if time.monotonic() - checkpoint > _CHECKPOINT_SECONDS:
                 long_run.checkpoint()
                 checkpoint = time.monotonic()
+
+
+def _prompt_tokens(answers: Iterable[Completion | Failure]) -> int:
+    """Tokens read for `answers`: a prompt is read once for all its samples of a batch."""
+    return sum({each.key: each.prompt_tokens for each in answers if isinstance(each, Completion)}.values())
 
 
 def _is_passing(answer: Completion | Failure) -> bool:

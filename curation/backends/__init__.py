@@ -7,11 +7,12 @@ nothing of pairs, tiers' meaning or the store.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
 TIER_DIGITS = ("1", "2", "3", "4")
 
@@ -124,7 +125,11 @@ class Failure:
     lasting: bool = True
 
 
-def never() -> bool:
+Enough = Callable[[Sequence[Completion]], bool]
+"""Says whether enough was generated, by what its caller has seen and by the completions that it has not seen yet."""
+
+
+def never(unseen: Sequence[Completion]) -> bool:
     """No, there is not enough yet."""
     return False
 
@@ -133,7 +138,7 @@ class Backend(Protocol):
     """What sampling and prediction need of a model."""
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Yield finished batches, in whatever order suits the engine, until every request is answered.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from curation.backends import Decoding, DigitLogprobs
+    from curation.backends import Decoding, DigitLogprobs, Enough
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -120,7 +120,7 @@ class TransformersBackend:
         self._line_break = self.tokenizer.encode("\n", add_special_tokens=False)[-1]
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``.
 
@@ -129,7 +129,7 @@ class TransformersBackend:
         chat template refuses, is a ``Failure``.
         """
         start = 0
-        while start < len(requests) and not enough():
+        while start < len(requests) and not enough(()):
             end, rows = start, 0
             while end < len(requests) and rows < BATCHES_PER_WINDOW * self.batch_size:
                 rows += len(requests[end].streams)
@@ -164,10 +164,10 @@ class TransformersBackend:
         todo: list[T],
         answer: Callable[[list[T]], list[A]],
         size: Callable[[T], str],
-        enough: Callable[[], bool],
+        enough: Enough,
     ) -> Iterator[list[A | Failure]]:
         """Answer `todo` batch by batch, in smaller ones from where the GPU's memory has run out, till `enough`."""
-        while todo and not enough():
+        while todo and not enough(()):
             batch = todo[: self.batch_size]
             try:
                 answers = answer(batch)

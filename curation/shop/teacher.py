@@ -18,7 +18,7 @@ from warehouse.errors import TierwiseError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from curation.backends import Decoding, Request
+    from curation.backends import Decoding, Enough, Request
 
 _BATCH = 256
 _VERSION = 1
@@ -57,11 +57,11 @@ class DerivationBackend:
         self._held_out = held_out
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``. A pair without a derivation is a ``Failure``."""
         for start in range(0, len(requests), _BATCH):
-            if enough():
+            if enough(()):
                 return
             batch = requests[start : start + _BATCH]
             facts = self._facts([request.key for request in batch])

@@ -15,11 +15,14 @@ import pytest
 
 from annotation.review.server import ReviewServer
 from annotation.review.texts import shown_text
+from curation.shop import generate, write_csv
 from tests.annotation.shelf import PAIRS, PAN, SOCK, TEXT, Judged, fill, flawed, run_curation, sound
 from tests.warehouse.support import ROOT
 from warehouse.ledger import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.annotation.shelf import Desk
 
 
@@ -250,3 +253,20 @@ def test_another_version_of_argilla_is_told_in_one_line(desk: Desk, version: str
         desk.monkeypatch.setenv("ARGILLA_API_URL", url)
         assert desk.push(code=1)["error"] == f"Error: Argilla at {url} is {version}; this works with 2.8"
         server.shutdown()
+
+
+def test_rationales_are_pushed_by_their_teachers_configuration(desk: Desk, tmp_path: Path) -> None:
+    shop = tmp_path / "shop.csv"
+    fields = ("query", "title", "description", "label", "item_id", "intent")
+    mapping = ("--map", *(f"{name}={name}" for name in fields), "reason=derivation")
+    tiers = ("--tiers", "Excellent=4,Related=3,Mismatch=2,Irrelevant=1")
+    write_csv(generate(40, seed=2), shop)
+    run_curation(desk.store, "ingest", "table", shop, *tiers, *mapping)
+    run_curation(desk.store, "rules", "load", "shop")
+    written = run_curation(desk.store, "rationales", "--teacher", "shop", "--limit", 3)
+    sent = desk.push("--configuration", written["configuration"][:12])
+    assert (sent["records"], sent["new"]) == (3, 3)
+    shown = [record["fields"]["reasoning"] for record in desk.records().values()]
+    texts = [text for (text,) in desk.ask("SELECT text FROM rationales")]
+    assert sorted(shown) == sorted(shown_text(text) for (text,) in desk.ask("SELECT text FROM samples"))
+    assert all(any(shown_text(text) in each for each in shown) for text in texts)

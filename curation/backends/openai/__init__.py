@@ -24,7 +24,7 @@ from warehouse.errors import TierwiseError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from curation.backends import Completion, Request, Score
+    from curation.backends import Completion, Enough, Request, Score
 
 TOP_LOGPROBS = 20
 _NAMES_TOLD = 10
@@ -121,7 +121,7 @@ class OpenAIBackend:
         self._dialect = _Dialect()
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``.
 
@@ -149,7 +149,7 @@ class OpenAIBackend:
         self,
         requests: Sequence[Request],
         answer: Callable[[Connection, Request, list[Any]], Awaitable[None]],
-        enough: Callable[[], bool],
+        enough: Enough,
     ) -> Iterator[list[Any]]:
         """Drive the event loop a step at a time, so that it runs only while a batch is waited for."""
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

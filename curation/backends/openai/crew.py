@@ -6,13 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from curation.backends import Failure
+from curation.backends import Completion, Failure
 from curation.backends.openai.server import RefusedError, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from curation.backends import Request
+    from curation.backends import Enough, Request
 
 _Outcome: TypeAlias = "tuple[Request, list[Any], UnansweredError | RefusedError | None]"
 
@@ -35,7 +35,7 @@ class Crew:
         requests: Sequence[Request],
         answer: Callable[[Request, list[Any]], Awaitable[None]],
         concurrency: int,
-        enough: Callable[[], bool],
+        enough: Enough,
         stopping: asyncio.Event,
     ) -> None:
         """Take `answer`, which appends to its list and may raise ``UnansweredError`` or ``RefusedError`` half-way.
@@ -92,7 +92,7 @@ class Crew:
         """Begin what may be begun; whether anything is in flight."""
         while self._more and self.trouble is None and len(self._tasks) < self._concurrency:
             request = next(self._requests, None)
-            if request is None or self._enough():
+            if request is None or self._enough([a for a in self._ready if isinstance(a, Completion)]):
                 self._more = False
             else:
                 self.begun += 1

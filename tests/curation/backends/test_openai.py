@@ -430,7 +430,7 @@ def test_a_server_gone_for_good_ends_the_run_after_what_it_answered(server: Scri
 def test_once_there_is_enough_nothing_more_is_begun_and_all_begun_is_yielded(server: Scripted) -> None:
     asked = 0
 
-    def enough() -> bool:
+    def enough(_unseen: Sequence[Completion]) -> bool:
         nonlocal asked
         asked += 1
         return asked > 7
@@ -438,6 +438,12 @@ def test_once_there_is_enough_nothing_more_is_begun_and_all_begun_is_yielded(ser
     found = [answer for batch in backend(server).generate(ask(20), Decoding(), enough) for answer in batch]
     assert {answer.key for answer in found} == {f"key{index}" for index in range(7)}
     assert len(found) == 14
+
+
+def test_what_is_not_yielded_yet_counts_for_being_enough(server: Scripted) -> None:
+    prompts = backend(server, concurrency=2).generate(ask(20), Decoding(), lambda unseen: len(unseen) >= 6)
+    # Three answered prompts of two completions, and at most two in flight beside the third.
+    assert 6 <= len(next(prompts)) <= 8
 
 
 class Endless(Sequence[Request]):

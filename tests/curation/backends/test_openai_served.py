@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -22,36 +14,13 @@ pytest.importorskip("torch")
 from curation.backends import Completion, Decoding, Message, Request
 from curation.backends.openai import OpenAIBackend
 from curation.backends.transformers import TransformersBackend
+from tests.curation.backends.serving import free_port, serving
 from tests.tiny_model import save_tiny_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 GREEDY = Decoding(temperature=0.0, max_tokens=12)
-
-
-@contextmanager
-def serving(model: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """``transformers serve`` with `model`, ready."""
-    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(model), "--device", "cpu"]
-    with subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            while process.poll() is None:
-                try:
-                    with urlopen(f"http://127.0.0.1:{port}/health"):
-                        break
-                except URLError:
-                    time.sleep(0.1)
-            assert process.poll() is None
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    return free_port()
 
 
 def ask(count: int) -> list[Request]:

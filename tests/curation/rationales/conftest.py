@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from curation.backends import Decoding, Request
+    from curation.backends import Decoding, Enough, Request
     from tests.curation.conftest import RunCommand
 
 FIELDS = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
@@ -50,10 +50,10 @@ class Scripted:
     asked: list[str] = field(default_factory=list)
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Callable[[], bool] = never
+        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         for request in requests:
-            if enough():
+            if enough(()):
                 return
             answers: list[Completion | Failure] = []
             for stream in request.streams:

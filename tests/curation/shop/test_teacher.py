@@ -105,7 +105,7 @@ def test_batches_of_256_end_once_there_is_enough(pairs: Pairs) -> None:
     facts = known(pairs[:600])
     requests = [Request(key, (), (1,)) for key in facts]
     sizes: list[int] = []
-    for batch in backend(facts).generate(requests, Decoding(), lambda: len(sizes) == 2):
+    for batch in backend(facts).generate(requests, Decoding(), lambda _: len(sizes) == 2):
         sizes.append(len(batch))
     assert sizes == [256, 256]
     assert [len(batch) for batch in backend(facts).generate(requests, Decoding())] == [256, 256, 88]
