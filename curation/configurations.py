@@ -83,6 +83,7 @@ class ConfigurationInStore:
     configuration_id: str
     text: str
     format: str
+    purpose: str
 
 
 def pick_configuration(connection: duckdb.DuckDBPyConnection, prefix: str | None) -> ConfigurationInStore:
@@ -97,7 +98,8 @@ def pick_configuration(connection: duckdb.DuckDBPyConnection, prefix: str | None
         else "starts_with(CAST(configuration_id AS VARCHAR), $prefix)"
     )
     rows = connection.execute(
-        "SELECT CAST(configuration_id AS VARCHAR), m.name, t.name, t.format, c.decoding "
+        "SELECT CAST(configuration_id AS VARCHAR), m.name, t.name, t.format, c.decoding, "
+        "coalesce(t.purpose, 'judgments') "
         "FROM configurations c JOIN models m USING (model_id) JOIN prompts t USING (prompt_id) "
         f"WHERE {chosen} ORDER BY 1",
         {} if prefix is None else {"prefix": prefix.lower()},
@@ -110,7 +112,7 @@ def pick_configuration(connection: duckdb.DuckDBPyConnection, prefix: str | None
         )
     if len(rows) > 1:
         raise TierwiseError(f"{prefix} is the beginning of {len(rows)} configurations; give more of it")
-    configuration_id, model, prompt, form, decoding = rows[0]
+    configuration_id, model, prompt, form, decoding, purpose = rows[0]
     return ConfigurationInStore(
-        configuration_id, f"{configuration_id[:8]} ({model}, {prompt}, {decoding})", form
+        configuration_id, f"{configuration_id[:8]} ({model}, {prompt}, {decoding})", form, purpose
     )

@@ -15,7 +15,8 @@ Each default is a choice that a practitioner would make:
 
 A teacher, where one is named, answers the prompts that no sample solved, those without one to choose: the oracle
 correction of TaoSR1 (arXiv 2508.12365). Its shortest sample of the same pair that may be chosen by the rules above,
-about the same text of the item, is chosen over the model's own wrong samples, under the model's own prompt. Each side's
+about the same text of the item, is chosen over the model's own wrong samples, under the model's own prompt. Of a
+teacher of rationales it is the shortest rationale that leads to gold, in the form that the prompt asks for. Each side's
 length is in the tokens of the model that wrote it. A prompt with a correction gets no teacher: a person answered it.
 """
 
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
+from curation.rationales.taught import taught_rationales
 from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
@@ -88,7 +90,7 @@ def update_preferences(
         _gather(connection, picked.configuration_id, reviewed)
         _correct(connection, picked.configuration_id)
         if picked_teacher:
-            _teach(connection, picked_teacher.configuration_id, reviewed)
+            _teach(connection, picked_teacher, reviewed)
         _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
@@ -100,8 +102,11 @@ def update_preferences(
         added = insert_new(
             connection,
             "preferences",
-            "SELECT matched.*, c.text AS chosen, r.text AS rejected, $run::UUID AS run_id FROM matched "
-            "JOIN samples c ON c.sample_id = chosen_sample_id JOIN samples r ON r.sample_id = rejected_sample_id",
+            "SELECT matched.*, coalesce(c.text, completion_text(t.format, w.tier, w.text)) AS chosen, "
+            "r.text AS rejected, $run::UUID AS run_id FROM matched JOIN prompts t USING (prompt_id) "
+            "LEFT JOIN samples c ON c.sample_id = chosen_sample_id "
+            "LEFT JOIN rationales w ON w.rationale_id = chosen_rationale_id "
+            "JOIN samples r ON r.sample_id = rejected_sample_id",
             {"run": run.run_id},
         )
         added += insert_new(
@@ -129,7 +134,7 @@ def _pick_teacher(
             f"--teacher {prefix} is the configuration to be taught itself; name that one with `--configuration`, its "
             'teacher with `--teacher` (`python -m warehouse sql "FROM configurations"`)'
         )
-    if teacher.format != student.format:
+    if teacher.purpose == "judgments" and teacher.format != student.format:
         model, prompt = connection.execute(
             "SELECT (SELECT name FROM models JOIN configurations USING (model_id) WHERE configuration_id = $teacher), "
             "(SELECT name FROM prompts JOIN configurations USING (prompt_id) WHERE configuration_id = $student)",
@@ -174,26 +179,39 @@ def _sql_gathered(reviewed: Reviewed | None, pairs: str = "true") -> str:
 def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, reviewed: Reviewed | None) -> None:
     """Make ``gathered_prompts``, which the teacher has not touched yet."""
     connection.execute(
-        f"CREATE TEMP TABLE gathered_prompts AS SELECT *, false AS from_teacher FROM ({_sql_gathered(reviewed)})",
+        "CREATE TEMP TABLE gathered_prompts AS SELECT *, false AS from_teacher, false AS by_rationale "
+        f"FROM ({_sql_gathered(reviewed)})",
         {"configuration": configuration},
     )
 
 
-def _teach(connection: duckdb.DuckDBPyConnection, teacher: str, reviewed: Reviewed | None) -> None:
-    """Make the teacher's sample the choosable one of each prompt that has none, and no correction."""
+def _teach(
+    connection: duckdb.DuckDBPyConnection, teacher: ConfigurationInStore, reviewed: Reviewed | None
+) -> None:
+    """Make the teacher's sample or rationale the choosable one of each prompt that has none, and no correction."""
     # Samples that are graded now are about the text that was judged, the student's and the teacher's alike.
     unsolved = "pair_id IN (SELECT pair_id FROM gathered_prompts WHERE len(choosable) = 0)"
+    by_rationale = teacher.purpose != "judgments"
+    if by_rationale:
+        # A rationale that cost no tokens has about a quarter as many as characters.
+        shortest = f"""
+            SELECT pair_id, min(struct_pack(
+                tokens := coalesce(tokens, greatest(length(text) // 4, 1)), index := 0, text := 0, id := rationale_id,
+                tier := tier, distance := 0, confidence := NULL, choosable := true, rejectable := false)) AS shortest
+            FROM ({taught_rationales(reviewed)}) WHERE configuration_id = $configuration::UUID AND {unsolved}
+            GROUP BY pair_id"""
+    else:
+        shortest = f"""
+            SELECT pair_id, min(list_min(choosable)) AS shortest FROM ({_sql_gathered(reviewed, unsolved)})
+            WHERE len(choosable) > 0 GROUP BY pair_id"""
     connection.execute(
         f"""
-        UPDATE gathered_prompts p SET choosable = [taught.shortest], from_teacher = true
-        FROM (
-            SELECT pair_id, min(list_min(choosable)) AS shortest FROM ({_sql_gathered(reviewed, unsolved)})
-            WHERE len(choosable) > 0 GROUP BY pair_id
-        ) taught
+        UPDATE gathered_prompts p SET choosable = [taught.shortest], from_teacher = true, by_rationale = {by_rationale}
+        FROM ({shortest}) taught
         WHERE p.pair_id = taught.pair_id AND len(p.choosable) = 0 AND NOT EXISTS (
             SELECT 1 FROM corrected c WHERE c.pair_id = p.pair_id AND c.prompt_hash = p.prompt_hash)
         """,
-        {"configuration": teacher},
+        {"configuration": teacher.configuration_id},
     )
 
 
@@ -220,7 +238,9 @@ def _match(
             FROM nearest
         )
         SELECT {sql_content_id("preference", "rejected.chosen.id", "rejected.id")} AS preference_id, pair_id,
-            $configuration::UUID AS configuration_id, prompt_id, prompt_hash, rejected.chosen.id AS chosen_sample_id,
+            $configuration::UUID AS configuration_id, prompt_id, prompt_hash,
+            CASE WHEN NOT by_rationale THEN rejected.chosen.id END AS chosen_sample_id,
+            CASE WHEN by_rationale THEN rejected.chosen.id END AS chosen_rationale_id,
             rejected.id AS rejected_sample_id, gold_tier, rejected.tier AS rejected_tier,
             rejected.distance AS tier_distance, rejected.confidence AS rejected_confidence,
             rejected.chosen.ratio AS length_ratio

@@ -60,7 +60,9 @@ _KINDS: dict[str, _Kind] = {
         "UNION SELECT preference_id, m.pair_id, chosen_sample_id, chosen_rationale_id, rejected_sample_id, NULL "
         "FROM split_preferences m ANTI JOIN preferences USING (preference_id))",
         ("preference_id",),
-        "CASE WHEN chosen_rationale_id IS NULL THEN 'chosen over rejected' ELSE 'correction over what it corrects' END",
+        "CASE (SELECT source FROM rationales w WHERE w.rationale_id = row.chosen_rationale_id) "
+        "WHEN 'review' THEN 'correction over what it corrects' WHEN 'teacher' THEN 'rationale over rejected' "
+        "ELSE 'chosen over rejected' END",
         (
             ("sample", ("chosen_sample_id",)),
             ("rationale", ("chosen_rationale_id",)),

@@ -38,7 +38,7 @@ def difficulty(store: Store, as_json: bool) -> None:
 @click.option(
     "--teacher",
     metavar="ID",
-    help="Sampling configuration whose correct samples are chosen for prompts that no sample solved.",
+    help="Configuration whose correct samples, or rationales, are chosen for prompts that no sample solved.",
 )
 @click.option(
     "--per-prompt",

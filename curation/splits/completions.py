@@ -11,6 +11,7 @@ Of several the shortest, which wanders least.
 from __future__ import annotations
 
 from curation.grades import CURRENT_GRADES
+from curation.rationales.taught import taught_rationales
 from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from warehouse.ddl import sql_text
 
@@ -31,18 +32,12 @@ _SAMPLES = """
 
 # A rationale is about a pair, not about a prompt: it completes any that shows the text that its teacher read.
 _RATIONALES = """
-    SELECT a.pair_id, r.prompt_hash, NULL::UUID, coalesce(c.rationale_id, a.rationale_id), struct_pack(
-        rank := CASE WHEN c.rationale_id IS NOT NULL THEN 0 WHEN o.outcome = 'accepted' THEN 1
-            WHEN a.gold = 'blind' THEN 2 ELSE 3 END,
-        length := length(coalesce(c.text, a.text)), tie := CAST(a.rationale_id AS VARCHAR))
-    FROM rationales a JOIN samples s ON s.sample_id = a.sample_id
-    JOIN rendered_prompts w ON w.pair_id = s.pair_id AND w.prompt_hash = s.prompt_hash
-    JOIN pairs p ON p.pair_id = a.pair_id AND p.item_version_id = w.item_version_id
-    JOIN rendered_prompts r ON r.pair_id = p.pair_id AND r.item_version_id = p.item_version_id
-    LEFT JOIN review_outcomes o ON o.sample_id = a.sample_id
-    LEFT JOIN rationales c ON o.outcome = 'corrected' AND c.rationale_id = o.rationale_id AND c.text <> ''
-    WHERE a.text <> '' AND coalesce(c.tier, a.tier) = p.tier AND (c.rationale_id IS NOT NULL OR {teachable})
-        AND {named}
+    SELECT a.pair_id, r.prompt_hash, NULL::UUID, a.rationale_id, struct_pack(
+        rank := CASE WHEN corrected THEN 0 WHEN outcome = 'accepted' THEN 1 WHEN gold = 'blind' THEN 2 ELSE 3 END,
+        length := length(text), tie := CAST(a.rationale_id AS VARCHAR))
+    FROM ({taught}) a
+    JOIN rendered_prompts r ON r.pair_id = a.pair_id AND r.item_version_id = a.item_version_id
+    WHERE {named}
 """
 
 
@@ -53,8 +48,8 @@ def completions(reviewed: Reviewed | None, rationales: str | None) -> str:
         reviewed: ``accepted`` takes only what people accepted or wrote.
         rationales: Takes rationales alone, of any teacher or of the one named; None takes samples too.
     """
-    taught = sql_teachable("o.outcome", reviewed)
-    of_model = _SAMPLES.format(corrections=CORRECTIONS, grades=CURRENT_GRADES, teachable=taught)
-    named = "true" if rationales in (None, ANY_TEACHER) else f"a.written_by = {sql_text(rationales)}"
-    of_teachers = _RATIONALES.format(teachable=taught, named=named)
+    teachable = sql_teachable("o.outcome", reviewed)
+    of_model = _SAMPLES.format(corrections=CORRECTIONS, grades=CURRENT_GRADES, teachable=teachable)
+    named = "true" if rationales in (None, ANY_TEACHER) else f"written_by = {sql_text(rationales)}"
+    of_teachers = _RATIONALES.format(taught=taught_rationales(reviewed), named=named)
     return f"SELECT * FROM ({of_model}) WHERE {rationales is None} UNION ALL {of_teachers}"

@@ -17,6 +17,7 @@ from curation.prompts import (
     prompt_row,
     rendered_prompt_row,
 )
+from curation.rationales.taught import taught_rationales
 from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from curation.selection import selected_pairs
 from curation.splits.completions import completions
@@ -287,7 +288,8 @@ def _stage_preferences(
             LEFT JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id
             WHERE f.configuration_id = $configuration::UUID AND CASE WHEN f.chosen_rationale_id IS NULL
                 THEN {sql_teachable("o.outcome", reviewed)}
-                ELSE f.chosen_rationale_id IN (SELECT rationale_id FROM ({CORRECTIONS})) END
+                ELSE f.chosen_rationale_id IN (SELECT rationale_id FROM ({CORRECTIONS})
+                    UNION SELECT rationale_id FROM ({taught_rationales(reviewed)})) END
         )
         SELECT m.*, {PREFERENCES.row_hash} AS row_hash FROM m {PREFERENCES.source}
         """,

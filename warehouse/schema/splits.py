@@ -19,8 +19,9 @@ _CHOSEN = (
 SPLITS: tuple[Table, ...] = (
     Table(
         "preferences",
-        "DPO pairs for one rendered prompt: a correct sample over a wrong one, a teacher's correct sample where the "
-        "model has none, or a person's correction over what it corrects. Configuration and prompt are the model's.",
+        "DPO pairs for one rendered prompt: a correct sample over a wrong one, a teacher's correct sample or rationale "
+        "where the model has none, or a person's correction over what it corrects. Configuration and prompt are the "
+        "model's.",
         ("preference_id",),
         (
             identifier("preference_id", "Preference."),

@@ -168,3 +168,34 @@ def test_a_takedown_takes_rationales_along(command: RunCommand, shop: Path) -> N
         f"WHERE p.item_id = '{item}'",
     )
     assert texts == [{"left_over": ""}]
+
+
+def test_a_rationale_is_chosen_where_the_model_never_solves(
+    command: RunCommand, shop: Path, tiny_model: Path
+) -> None:
+    drawn = ("--n", "2", "--max-tokens", "24", "--model", tiny_model, "--db", shop)
+    command("curation", "sample", *drawn)
+    teacher = json.loads(
+        command("curation", "rationales", "--teacher", "shop", "--json", "--db", shop).stdout
+    )
+    of_teacher = ("--teacher", teacher["configuration"], "--max-length-ratio", "50")
+    told = json.loads(command("curation", "pairs", *of_teacher, "--json", "--db", shop).stdout)
+    assert told["from_teacher"] > 0
+    found = rows(command, shop, "FROM preferences WHERE chosen_rationale_id IS NOT NULL")
+    assert len(found) == told["from_teacher"]
+    for row in found:
+        tier, reasoning = row["chosen"].split("\n", 1)
+        assert row["chosen_sample_id"] is None
+        assert Rationale.parse(reasoning).tier == int(tier) == row["gold_tier"] != row["rejected_tier"]
+        assert row["length_ratio"] >= 1
+    split(command, shop)
+    command("curation", "split", "verify", "taught_v1", "--db", shop)
+    out = shop.parent / "export"
+    command("curation", "export", "taught_v1", "--format", "parquet", "--out", out, "--db", shop)
+    chosen = {row["chosen"][0]["content"] for row in pq.read_table(out / "dpo.parquet").to_pylist()}
+    assert {row["chosen"] for row in found} <= chosen
+    lineage = command("warehouse", "lineage", found[0]["preference_id"], "--db", shop).stdout
+    assert "rationale over rejected" in lineage
+    assert "gold-conditioned by shop" in lineage
+    again = json.loads(command("curation", "pairs", *of_teacher, "--json", "--db", shop).stdout)
+    assert (again["new"], again["withdrawn"]) == (0, 0)

@@ -1,0 +1,35 @@
+"""Which rationales of teachers may be taught."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from curation.reviewed import sql_teachable
+
+if TYPE_CHECKING:
+    from curation.reviewed import Reviewed
+
+_TAUGHT = """
+    SELECT coalesce(c.rationale_id, a.rationale_id) AS rationale_id, a.pair_id, p.tier, p.item_version_id,
+        s.configuration_id, a.written_by, a.gold, coalesce(c.text, a.text) AS text,
+        c.rationale_id IS NOT NULL AS corrected, o.outcome,
+        CASE WHEN s.completion_tokens > 0 AND c.rationale_id IS NULL THEN s.completion_tokens END AS tokens
+    FROM rationales a JOIN samples s ON s.sample_id = a.sample_id
+    JOIN rendered_prompts w ON w.pair_id = s.pair_id AND w.prompt_hash = s.prompt_hash
+    JOIN pairs p ON p.pair_id = a.pair_id AND p.item_version_id = w.item_version_id
+    LEFT JOIN review_outcomes o ON o.sample_id = a.sample_id
+    LEFT JOIN rationales c ON o.outcome = 'corrected' AND c.rationale_id = o.rationale_id AND c.text <> ''
+    WHERE a.text <> '' AND coalesce(c.tier, a.tier) = p.tier AND (c.rationale_id IS NOT NULL OR {teachable})
+"""
+
+
+def taught_rationales(reviewed: Reviewed | None) -> str:
+    """Query for the rationales that lead to the gold tier and are about the text that was judged.
+
+    What people rejected is not among them, and what they corrected is there in their words. ``tokens`` are those that
+    the teacher generated, NULL where it generated none.
+
+    Args:
+        reviewed: ``accepted`` takes only what people accepted or wrote.
+    """
+    return _TAUGHT.format(teachable=sql_teachable("o.outcome", reviewed))
