@@ -59,6 +59,9 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.metrics
 	$(V)/python -m benchmarks.partition
 	$(V)/python -m benchmarks.dynamic
+	$(V)/python -m benchmarks.retrieval
+	$(V)/python -m benchmarks.hostile
+	$(V)/python -m benchmarks.rationales
 
 docs: .venv/installed
 	$(V)/python -m docs.generate docs
