@@ -86,15 +86,19 @@ def parse_budget(budget: str | None, price: str | None) -> Budget:
     )
 
 
-def estimate(tasks: Iterable[Task], max_tokens: int, price: Price | None) -> dict[str, Any]:
-    """What `tasks` would cost at most: prompts by their length, completions of `max_tokens` each."""
+def estimate(tasks: Iterable[Task], max_tokens: int, price: Price | None, *, in_turn: bool) -> dict[str, Any]:
+    """What `tasks` would cost: prompts by their length, about, and completions of `max_tokens` each.
+
+    A prompt is read once for all answers to it, or, where these are asked for `in_turn`, for each.
+    """
     prompt = completion = 0
     for task in tasks:
-        prompt += sum(len(message.content) for message in task.messages) // _CHARACTERS_PER_TOKEN
+        characters = sum(len(message.content) for message in task.messages)
+        prompt += (len(task.indices) if in_turn else 1) * (characters // _CHARACTERS_PER_TOKEN)
         completion += len(task.indices) * max_tokens
     costs: dict[str, Any] = {"prompt_tokens_about": prompt, "completion_tokens_at_most": completion}
     if price:
-        costs["usd_at_most"] = round(Budget(price=price).usd_of(prompt, completion), 2)
+        costs["usd_about"] = round(Budget(price=price).usd_of(prompt, completion), 2)
     return costs
 
 

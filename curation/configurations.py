@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -86,11 +87,18 @@ class ConfigurationInStore:
     purpose: str
 
 
-def pick_configuration(connection: duckdb.DuckDBPyConnection, prefix: str | None) -> ConfigurationInStore:
+def pick_configuration(
+    connection: duckdb.DuckDBPyConnection, prefix: str | None, *, teachers: bool = False
+) -> ConfigurationInStore:
     """The configuration whose id begins with `prefix`; without one, that of the newest finished sampling run.
 
+    Args:
+        connection: Of the store.
+        prefix: The beginning of an id.
+        teachers: Whether it may be that of a teacher of rationales, whose prompts show rules or even the gold tier.
+
     Raises:
-        TierwiseError: None, or several.
+        TierwiseError: None, several, or a teacher's.
     """
     chosen = (
         "configuration_id = (SELECT configuration_id FROM newest_configuration)"
@@ -113,6 +121,11 @@ def pick_configuration(connection: duckdb.DuckDBPyConnection, prefix: str | None
     if len(rows) > 1:
         raise TierwiseError(f"{prefix} is the beginning of {len(rows)} configurations; give more of it")
     configuration_id, model, prompt, form, decoding, purpose = rows[0]
+    if purpose != "judgments" and not teachers:
+        raise TierwiseError(
+            f"{prefix} is the configuration of a teacher, which judges nothing by itself; `split create --rationales "
+            f"{shlex.quote(model)}` takes what it wrote"
+        )
     return ConfigurationInStore(
         configuration_id, f"{configuration_id[:8]} ({model}, {prompt}, {decoding})", form, purpose
     )

@@ -99,7 +99,9 @@ def update_difficulty(store: Store) -> dict[str, Any]:
                 CAST(count(*) FILTER (correct) AS INTEGER) AS c,
                 CAST(count(*) FILTER (outcome = 'unparsable') AS INTEGER) AS unparsable,
                 any_value(gold_tier) AS gold_tier
-            FROM ({CURRENT_GRADES}) GROUP BY pair_id, configuration_id
+            FROM ({CURRENT_GRADES}) JOIN prompts t USING (prompt_id)
+            -- Who was told the tier, or asked until it was right, says nothing of how hard a pair is.
+            WHERE coalesce(t.purpose, 'judgments') = 'judgments' GROUP BY pair_id, configuration_id
             """
         )
         _save_posteriors(connection)

@@ -13,6 +13,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from warehouse.errors import TierwiseError
 
@@ -88,8 +89,11 @@ class ServedModel:
 
     @property
     def place(self) -> str:
-        """Its server."""
-        return self.url or "(the default server)"
+        """Its server, without credentials."""
+        if self.url is None:
+            return "(the default server)"
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 SERVED = "openai:"

@@ -128,7 +128,7 @@ def update_preferences(
 def _pick_teacher(
     connection: duckdb.DuckDBPyConnection, prefix: str, student: ConfigurationInStore
 ) -> ConfigurationInStore:
-    teacher = pick_configuration(connection, prefix)
+    teacher = pick_configuration(connection, prefix, teachers=True)
     if teacher.configuration_id == student.configuration_id:
         raise TierwiseError(
             f"--teacher {prefix} is the configuration to be taught itself; name that one with `--configuration`, its "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,10 +63,12 @@ class Progress:
 
     def summary(self) -> dict[str, Any]:
         """Counts for the ledger."""
+        left = self.wanted - self.samples - self.failed_samples
         return {
             "drawn": self.samples,
             "failures": self.failures,
             **({"unanswered": self.unanswered} if self.unanswered else {}),
+            **({"left": left} if left else {}),
             "unparsable": self.unparsable,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -82,7 +85,8 @@ def sample(
     where: str | None = None,
     limit: int | None = None,
     split: str | None = None,
-    settled: str | None = None,
+    each: int | None = None,
+    settled: Callable[[Path], str] | None = None,
     kind: str = "sample",
     render: Callable[[dict[str, Any]], Rendered] | None = None,
     seed: int = 0,
@@ -101,7 +105,9 @@ def sample(
         where: SQL condition over ``pair_overview``.
         limit: At most so many pairs, the same ones each time.
         split: In place of both: the pairs of this split, with the item texts that it froze.
-        settled: Query for the ids of pairs that need no more samples, however few they have.
+        each: At most so many samples for each pair in this call.
+        settled: From the folder of waiting parts, a query for the pair_id and prompt_hash of prompts that need no more
+            samples, however few they have.
         kind: Of the run in the ledger. What commands take for the newest configuration is that of a ``sample``.
         render: Makes the prompt of a row of the plan; by default the template alone does.
         seed: Moves every random stream.
@@ -133,34 +139,37 @@ def sample(
 
         def plan_work(connection: duckdb.DuckDBPyConnection) -> int:
             pairs = _select(connection, where, limit) if split is None else split_pairs(connection, split)
-            if settled:
-                connection.execute(f"DELETE FROM selected WHERE pair_id IN ({settled})")
-            save_plan(connection, store.runs, plan, configuration_id)
+            save_plan(
+                connection, store.runs, plan, configuration_id, settled(store.runs) if settled else None
+            )
             return pairs
 
         pairs = store.read_with_parts(plan_work)
         render = render or by_template(configuration.template)
-        work = Work(plan, configuration_id, render, n, seed, retry_failed)
-        progress = Progress(wanted=sum(len(task.indices) for task in work.tasks()))
+        work = Work(plan, configuration_id, render, n, each=each, seed=seed, retry_failed=retry_failed)
+        wanted = [len(task.indices) for task in work.tasks()]
+        progress = Progress(wanted=sum(wanted))
         found = {"configuration": str(configuration_id), "pairs": pairs, "already_there": work.there}
+        if settled:
+            found |= {"pairs_settled": work.settled, "pairs_to_draw": len(wanted)}
         if work.failed:
             found["failed_before"] = work.failed
         if dry_run:
-            costs = estimate(work.tasks(), configuration.decoding.max_tokens, budget.price)
+            most = configuration.decoding.max_tokens
+            costs = estimate(work.tasks(), most, budget.price, in_turn=each is not None)
             return {**found, "to_draw": progress.wanted, **costs}
         with store.long_run(run) as long_run:
             for table, row in configuration.rows(run.run_id):
                 long_run.write_part(table, [row])
             report(progress)
-            if progress.wanted:
-                _draw(long_run, configuration, load(), work, progress, budget, report)
-            run.summary = {**found, **progress.summary()}
-            if left := progress.wanted - progress.samples - progress.failed_samples:
-                run.summary["left"] = left
-            if budget.price:
-                run.summary["usd"] = round(
-                    budget.usd_of(progress.prompt_tokens, progress.completion_tokens), 4
-                )
+            try:
+                if progress.wanted:
+                    _draw(long_run, configuration, load(), work, progress, budget, report)
+            finally:
+                run.summary = {**found, **progress.summary()}
+                if budget.price:
+                    spent = budget.usd_of(progress.prompt_tokens, progress.completion_tokens)
+                    run.summary["usd"] = round(spent, 4)
     return {**run.summary, **long_run.waiting}
 
 
@@ -192,6 +201,7 @@ def _draw(
     while not enough(()) and (window := {task.pair_id: task for task in itertools.islice(tasks, _WINDOW)}):
         requests = [Request(task.pair_id, task.messages, tuple(task.indices)) for task in window.values()]
         rendered: set[str] = set()
+        answered: Counter[str] = Counter()
         for batch in backend.generate(requests, configuration.decoding, enough):
             run_id = str(long_run.run.run_id)
             fresh = {answer.key for answer in batch if not _is_passing(answer)} - rendered
@@ -202,11 +212,12 @@ def _draw(
             rows = []
             failures = []
             progress.prompt_tokens += _prompt_tokens(batch)
+            answered.update(answer.key for answer in batch if isinstance(answer, Completion))
             for answer in batch:
                 if _is_passing(answer):
                     progress.unanswered += 1
                 elif isinstance(answer, Failure):
-                    progress.failed_samples += len(window[answer.key].indices)
+                    progress.failed_samples += len(window[answer.key].indices) - answered[answer.key]
                     failures.append(window[answer.key].failure_row(answer, configuration, run_id))
                 else:
                     rows.append(window[answer.key].sample_row(answer, configuration, run_id))

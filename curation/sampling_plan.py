@@ -29,10 +29,12 @@ def save_plan(
     runs: Path,
     target: Path,
     configuration_id: uuid.UUID,
+    settled: str | None,
 ) -> None:
     """Write the pairs of the temp table ``selected`` with their texts and what exists of them to the file `target`.
 
-    Rows in the store and rows in parts that wait count alike.
+    Rows in the store and rows in parts that wait count alike. `settled` is a query for pair_id and prompt_hash of what
+    needs no more samples.
     """
     keys = ("pair_id", "configuration_id", "prompt_hash")
     existing = with_waiting(runs, "samples", (*keys, "sample_index"))
@@ -44,7 +46,8 @@ def save_plan(
                 q.text AS query, v.title, v.description, v.brand,
                 json_extract_string(v.attributes, '$.price') AS price,
                 json_extract_string(v.attributes, '$.category') AS category, q.kind, q.locale, p.tier AS gold,
-                coalesce(s.existing, []) AS existing, coalesce(f.failed, []) AS failed
+                coalesce(s.existing, []) AS existing, coalesce(f.failed, []) AS failed,
+                coalesce(e.settled, []) AS settled
             FROM selected c JOIN pairs p ON p.pair_id = c.pair_id
             JOIN queries q ON q.query_id = p.query_id JOIN item_versions v ON v.item_version_id = c.item_version_id
             LEFT JOIN (
@@ -58,6 +61,11 @@ def save_plan(
                 FROM ({failures}) SEMI JOIN selected USING (pair_id)
                 WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
             ) f ON f.pair_id = c.pair_id
+            LEFT JOIN (
+                SELECT pair_id, list(DISTINCT CAST(prompt_hash AS VARCHAR)) AS settled
+                FROM ({settled or "SELECT NULL::UUID AS pair_id, NULL::UUID AS prompt_hash WHERE false"})
+                SEMI JOIN selected USING (pair_id) GROUP BY pair_id
+            ) e ON e.pair_id = c.pair_id
             ORDER BY c.pair_id
         ) TO {sql_text(target)} (FORMAT parquet)
         """
@@ -139,8 +147,17 @@ class Task:
 class Work:
     """The tasks of a plan file, rendered as they are asked for.
 
-    `there` and `failed` count the samples that exist and the pairs that failed before, after `tasks` has been
-    gone through.
+    After `tasks` has been gone through, `there`, `failed` and `settled` count the samples that exist, the pairs that
+    failed before, and those that need no more.
+
+    Args:
+        plan: What `save_plan` wrote.
+        configuration_id: The configuration.
+        render: Makes the prompt of a row of the plan.
+        n: Samples wanted for each pair.
+        each: At most so many of those that are missing.
+        seed: Moves every random stream.
+        retry_failed: Take pairs that failed before.
     """
 
     def __init__(
@@ -149,6 +166,8 @@ class Work:
         configuration_id: uuid.UUID,
         render: Callable[[dict[str, Any]], Rendered],
         n: int,
+        *,
+        each: int | None,
         seed: int,
         retry_failed: bool,
     ) -> None:
@@ -156,16 +175,18 @@ class Work:
         self._configuration_id = str(configuration_id)
         self._render = render
         self._n = n
+        self._each = each
         self._seed = seed
         self._retry_failed = retry_failed
         self.there = 0
         self.failed = 0
+        self.settled = 0
 
     def tasks(self) -> Iterator[Task]:
         """Every pair of which something is missing."""
         import pyarrow.parquet as pq
 
-        self.there = self.failed = 0
+        self.there = self.failed = self.settled = 0
         with pq.ParquetFile(self._plan) as file:
             for batch in file.iter_batches(batch_size=1_024):
                 for row in batch.to_pylist():
@@ -179,9 +200,14 @@ class Work:
         existing = {e["index"] for e in row["existing"] if e["prompt"] == key}
         missing = [index for index in range(self._n) if index not in existing]
         self.there += self._n - len(missing)
-        if missing and key in row["failed"] and not self._retry_failed:
+        if key in row["settled"]:
+            self.settled += 1
+            missing = []
+        # A prompt that was answered since is one that the model can take.
+        elif missing and key in row["failed"] and not existing and not self._retry_failed:
             self.failed += 1
             missing = []
+        missing = missing[: self._each]
         streams = {
             content_id("stream", row["pair_id"], self._configuration_id, key, index, self._seed).int: index
             for index in missing

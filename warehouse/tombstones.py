@@ -40,6 +40,17 @@ _REMOVALS = (
     Removal("samples", "UPDATE samples SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
     Removal("rationales", "UPDATE rationales SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
     Removal(
+        "rationales",
+        "UPDATE rationales SET rules_cited = []",
+        f"pair_id IN {_PAIRS} AND len(rules_cited) > 0",
+    ),
+    # A server that refuses a prompt may quote it.
+    Removal(
+        "sample_failures",
+        f"UPDATE sample_failures SET reason = '{GONE}'",
+        f"pair_id IN {_PAIRS} AND reason <> '{GONE}'",
+    ),
+    Removal(
         "rationale_rejects",
         "UPDATE rationale_rejects SET detail = ''",
         f"pair_id IN {_PAIRS} AND detail <> ''",
@@ -63,12 +74,12 @@ _REMOVALS = (
 
 def remove_texts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Remove what the store holds of items under a tombstone; return the rows changed by table."""
-    removed = {}
+    removed: dict[str, int] = {}
     for removal in _REMOVALS:
         count = connection.execute(f"SELECT count(*) FROM {removal.table} WHERE {removal.rows}").fetchall()[
             0
         ][0]
         if count:
             connection.execute(f"{removal.statement} WHERE {removal.rows}")
-        removed[removal.table] = count
+        removed[removal.table] = max(count, removed.get(removal.table, 0))
     return removed

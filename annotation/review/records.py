@@ -98,7 +98,7 @@ def review_records(
     Raises:
         TierwiseError: A bad condition, no such split or configuration, or nothing to review.
     """
-    picked = pick_configuration(connection, selection.configuration)
+    picked = pick_configuration(connection, selection.configuration, teachers=True)
     selected_pairs(connection, selection.where)
     if selection.split:
         require_split(connection, selection.split)

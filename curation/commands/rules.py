@@ -40,7 +40,9 @@ def load(book: str, store: Store, as_json: bool) -> None:
 
     path = _file(book)
     read = read_rulebook(path)
-    found = check_rulebook(read, utc_now().date())
+    # A rule that has run out keeps nobody from loading the book that it stands in.
+    days = [day for rule in read.rules if (day := rule.valid_to)]
+    found = check_rulebook(read, min([utc_now().date(), *days]))
     if errors := [each.message for each in found if each.severity == "error"]:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise TierwiseError(f"{path}: {errors[0]}{more}; `python -m curation rules check {book}` lists all")
@@ -58,7 +60,7 @@ def list_(name: str | None, store: Store, as_json: bool) -> None:
     with store.read() as connection:
         books = connection.execute(
             "SELECT b.rulebook, max(b.version), count(DISTINCT b.version), "
-            "count(r.rule_id) FILTER (r.version = newest), any_value(b.about) FROM rulebooks b "
+            "count(r.rule_id) FILTER (r.version = newest), arg_max(b.about, b.version) FROM rulebooks b "
             "JOIN (SELECT rulebook, max(version) AS newest FROM rulebooks GROUP BY ALL) USING (rulebook) "
             "JOIN rules r ON r.rulebook = b.rulebook AND r.version = b.version GROUP BY b.rulebook ORDER BY 1"
         ).fetchall()

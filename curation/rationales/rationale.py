@@ -43,6 +43,7 @@ TIER_NAMES = {4: "Excellent", 3: "Related", 2: "Mismatch", 1: "Irrelevant"}
 
 _TIERS = {name.lower(): tier for tier, name in TIER_NAMES.items()}
 _ATTRIBUTE = re.compile(r"[^\s:](?:[^:\n]{0,38}[^\s:])?")
+_NONE = "none"
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # Models like to decorate: a list mark before the keyword, bold around it.
 _LINE = re.compile(
@@ -114,7 +115,7 @@ class Rationale:
             raise FormError("query, item, a requirement or a check says nothing")
         if wrong := [name for name in names if not _ATTRIBUTE.fullmatch(name)]:
             raise FormError(f"{wrong[0]!r} is no name of an attribute: 1 to 40 characters without a colon")
-        if wrong := [name for name in self.rules if not _RULE.fullmatch(name)]:
+        if wrong := [name for name in self.rules if not _RULE.fullmatch(name) or name == _NONE]:
             raise FormError(f"{wrong[0]!r} is no name of a rule: lower-case words joined by hyphens")
         if self.tier not in TIER_NAMES:
             raise FormError(f"there is no tier {self.tier!r}")
@@ -135,7 +136,7 @@ class Rationale:
         lines += [f"{each.strength} {each.attribute}: {each.value}" for each in self.requirements]
         lines += [f"Item: {self.item}", f"Category: {_joined(self.relation, self.category)}"]
         lines += [f"{each.outcome} {each.attribute}: {each.evidence}" for each in self.checks]
-        lines.append(f"Rules: {', '.join(self.rules) or 'none'}")
+        lines.append(f"Rules: {', '.join(self.rules) or _NONE}")
         lines.append(f"Verdict: {_joined(TIER_NAMES[self.tier], self.verdict)}")
         return "\n".join(lines)
 
@@ -201,7 +202,7 @@ class _Reader:
 
     def _rules(self) -> tuple[str, ...]:
         text = self._step("rules").removesuffix(".")
-        if text.lower() in ("none", ""):
+        if text.lower() in (_NONE, ""):
             return ()
         return tuple(name.strip(" []`").lower() for name in text.split(","))
 

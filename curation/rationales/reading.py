@@ -35,6 +35,9 @@ _TIERS: dict[Format, re.Pattern[str]] = {
     ),
 }
 _FENCE = re.compile(r"```\w*\n(.*?)\n```", re.DOTALL)
+# Reasoning models think aloud first, and many models open with a sentence.
+_THOUGHT = re.compile(r"\A<think>.*?</think>\s*", re.DOTALL)
+_OPENING = re.compile(r"^[\s>*_#•-]{0,9}query[*_]{0,3}\s?:", re.IGNORECASE | re.MULTILINE)
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -71,8 +74,11 @@ def read_answer(text: str, form: Format, about: str, *, finished: bool = True) -
     if len(text) > _LONGEST:
         return Reject("too long", f"{len(text):,} characters, at most {_LONGEST:,}")
     body = text.strip()
+    body = _THOUGHT.sub("", body)
     if fenced := _FENCE.search(body):
         body = fenced[1].strip()
+    elif form == "reason-first" and (opened := _OPENING.search(body)):
+        body = body[opened.start() :]
     verdict = _TIERS[form].search(body)
     try:
         rationale = Rationale.parse(body[: verdict.start()] + body[verdict.end() :] if verdict else body)
@@ -84,7 +90,7 @@ def read_answer(text: str, form: Format, about: str, *, finished: bool = True) -
     if int(verdict[1]) != rationale.tier:
         said = f"the verdict is {TIER_NAMES[rationale.tier]}, the tier {verdict[1]}"
         return Reject("tier against verdict", said)
-    if _is_foreign(body, about):
+    if _latin_share(about) > 0.5 and _latin_share(_words(rationale)) < 0.5:
         return Reject("another script", "query and item are in Latin letters, most of the answer is not")
     return rationale
 
@@ -164,9 +170,11 @@ def _kind_of_text(body: str, finished: bool) -> str:
     return "not in the form" if finished else "cut off"
 
 
-def _is_foreign(body: str, about: str) -> bool:
-    """Whether a pair in Latin letters was answered mostly in others."""
-    return _latin_share(about) > 0.5 and _latin_share(body) < 0.5
+def _words(rationale: Rationale) -> str:
+    """What a rationale says beside its keywords."""
+    said = [rationale.intent, rationale.item, rationale.category, rationale.verdict]
+    said += [each.value for each in rationale.requirements] + [each.evidence for each in rationale.checks]
+    return " ".join(said)
 
 
 def _latin_share(text: str) -> float:

@@ -16,7 +16,11 @@ _TAUGHT = """
         CASE WHEN s.completion_tokens > 0 AND c.rationale_id IS NULL THEN s.completion_tokens END AS tokens
     FROM rationales a JOIN samples s ON s.sample_id = a.sample_id
     JOIN rendered_prompts w ON w.pair_id = s.pair_id AND w.prompt_hash = s.prompt_hash
-    JOIN pairs p ON p.pair_id = a.pair_id AND p.item_version_id = w.item_version_id
+    JOIN pairs p ON p.pair_id = a.pair_id
+    JOIN item_versions v ON v.item_version_id = p.item_version_id
+    JOIN item_versions x ON x.item_version_id = w.item_version_id
+        -- Another version may differ in what no prompt shows.
+        AND (x.title, x.description, x.brand) IS NOT DISTINCT FROM (v.title, v.description, v.brand)
     LEFT JOIN review_outcomes o ON o.sample_id = a.sample_id
     LEFT JOIN rationales c ON o.outcome = 'corrected' AND c.rationale_id = o.rationale_id AND c.text <> ''
     WHERE a.text <> '' AND coalesce(c.tier, a.tier) = p.tier AND (c.rationale_id IS NOT NULL OR {teachable})

@@ -1,13 +1,16 @@
 """Teachers write rationales under a rulebook: asked until one lands on gold, read, kept.
 
 A teacher's answers are samples of a configuration of its own, so that they have keys, parts, lineage and a bill like
-all others. A gold-blind teacher is asked again until a rationale leads to the gold tier (rejection sampling), at most
-`tries` times; what does not lead there stays in the store, marked by its tier. A gold-conditioned one is told the tier,
-and its rationales are marked so for ever.
+all others. A teacher is asked about a pair again until a rationale leads to the gold tier (rejection sampling), at most
+`tries` times; what does not lead there stays in the store, marked by its tier. A gold-conditioned teacher is told the
+tier, and its rationales are marked so for ever. What counts is the prompt as it is now: where another version of the
+rulebook shows a pair other rules, it is asked about anew, and nowhere else.
 """
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,10 +23,13 @@ from curation.rulebook.stored import stored_rulebook
 from curation.sampling import sample
 from curation.sampling_plan import Rendered
 from curation.selection import selected_pairs
+from warehouse.errors import TierwiseError
+from warehouse.parts import with_waiting
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable
+    from pathlib import Path
 
     from curation.backends import Backend, Decoding
     from curation.models import ModelReference, ServedModel
@@ -35,11 +41,6 @@ if TYPE_CHECKING:
 Gold = Literal["blind", "conditioned"]
 
 TEMPLATES: dict[Gold, str] = {"blind": "rationale", "conditioned": "rationale-for-gold"}
-
-_LANDED = """
-    SELECT r.pair_id FROM rationales r JOIN samples s ON s.sample_id = r.sample_id
-    JOIN pairs p ON p.pair_id = r.pair_id AND p.tier = r.tier WHERE s.configuration_id = '{0}'
-"""
 
 
 def write_rationales(
@@ -74,7 +75,7 @@ def write_rationales(
         limit: At most so many pairs, the same ones each time.
         retry_failed: Ask again what the teacher could not take before.
         budget: Of this call.
-        dry_run: Only count what a first try of each pair would cost.
+        dry_run: Only count what it would cost.
         report: Called after each finished batch.
 
     Raises:
@@ -84,58 +85,68 @@ def write_rationales(
         book = stored_rulebook(connection, rulebook)
     template = load_template(TEMPLATES[gold])
     configuration = Configuration(model, template, decoding)
-    landed = _LANDED.format(configuration.configuration_id)
-    shown = render_with_rules(template, book, rules)
     opened: list[Backend] = []
 
     def open_once() -> Backend:
         opened[:] = opened or [load()]
         return opened[0]
 
-    summary: dict[str, Any] = {}
-    totals = dict.fromkeys(("drawn", "failures", "unanswered", "prompt_tokens", "completion_tokens"), 0)
-    reading: dict[str, Any] = {"read": 0, "rejected": {}}
-    for tried in range(1, tries + 1):
-        summary = sample(
-            store,
-            configuration,
-            open_once,
-            n=tried,
-            where=where,
-            limit=limit,
-            settled=landed,
-            kind="rationales",
-            render=shown,
-            retry_failed=retry_failed,
-            budget=budget,
-            dry_run=dry_run,
-            report=report,
+    asking: dict[str, Any] = {
+        "n": tries,
+        "where": where,
+        "limit": limit,
+        "settled": functools.partial(_landed, configuration.configuration_id),
+        "kind": "rationales",
+        "render": render_with_rules(template, book, rules),
+    }
+    head = {"teacher": model.name, "rulebook": f"{book.name}@{book.version}", "gold": gold}
+    if dry_run:
+        first, most = (
+            sample(store, configuration, open_once, **asking, each=each, budget=budget, dry_run=True)
+            for each in (1, tries)
         )
-        if dry_run:
-            return {"teacher": model.name, "rulebook": f"{book.name}@{book.version}", **summary}
+        return {
+            **head,
+            "pairs": first["pairs"],
+            "pairs_to_ask": first["pairs_to_draw"],
+            **_costs(first, most),
+        }
+    # A run that was killed may have left answers that nobody has read.
+    found = read_rationales(store, configuration.configuration_id)
+    totals = dict.fromkeys(("drawn", "failures", "unanswered", "prompt_tokens", "completion_tokens"), 0)
+    reading: dict[str, Any] = {"rationales": found["read"], "rejected": Counter(found["rejected"])}
+    for tried in range(tries):
+        try:
+            summary = sample(
+                store,
+                configuration,
+                open_once,
+                **asking,
+                each=1,
+                retry_failed=retry_failed and tried == 0,
+                budget=budget,
+                report=report,
+            )
+        except TierwiseError as error:
+            read_rationales(store, configuration.configuration_id)
+            left = _left(store, configuration, asking)
+            raise TierwiseError(f"{error}; {left['pairs_left']:,} pairs are left to do") from error
         for name in totals:
             totals[name] += summary.get(name, 0)
         budget = budget.less(summary["prompt_tokens"], summary["completion_tokens"])
         found = read_rationales(store, configuration.configuration_id)
-        reading["read"] += found["read"]
-        for reason, count in found["rejected"].items():
-            reading["rejected"][reason] = reading["rejected"].get(reason, 0) + count
-        if summary.get("left") or summary.get("waiting"):
+        reading["rationales"] += found["read"]
+        reading["rejected"].update(found["rejected"])
+        if not summary["drawn"] or budget.is_spent(0, 0):
             break
+    spent = budget.usd_of(totals["prompt_tokens"], totals["completion_tokens"])
     return {
-        "teacher": model.name,
-        "configuration": summary["configuration"],
-        "rulebook": f"{book.name}@{book.version}",
-        "gold": gold,
+        **head,
+        "configuration": str(configuration.configuration_id),
         **{name: count for name, count in totals.items() if count or name != "unanswered"},
-        "rationales": reading["read"],
-        "rejected": reading["rejected"],
-        **(
-            {"usd": round(budget.usd_of(totals["prompt_tokens"], totals["completion_tokens"]), 4)}
-            if budget.price
-            else {}
-        ),
-        **_state(store, configuration.configuration_id, where, limit, tries),
+        **({"usd": round(spent, 4)} if budget.price else {}),
+        **reading,
+        **_left(store, configuration, asking),
     }
 
 
@@ -162,28 +173,38 @@ def render_with_rules(template: Template, book: Rulebook, k: int) -> Callable[[d
     return render
 
 
-def _state(
-    store: Store, configuration_id: uuid.UUID, where: str | None, limit: int | None, tries: int
-) -> dict[str, Any]:
+def _landed(configuration_id: uuid.UUID, runs: Path) -> str:
+    """Query for the prompts with a rationale that leads to today's gold tier, in the store or in parts that wait."""
+    rationales = with_waiting(runs, "rationales", ("sample_id", "tier"))
+    samples = with_waiting(runs, "samples", ("sample_id", "pair_id", "prompt_hash", "configuration_id"))
+    return f"""
+        SELECT s.pair_id, s.prompt_hash FROM ({rationales}) r JOIN ({samples}) s USING (sample_id)
+        JOIN pairs p ON p.pair_id = s.pair_id AND p.tier = r.tier WHERE s.configuration_id = '{configuration_id}'"""
+
+
+def _costs(first: dict[str, Any], most: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What one answer for each pair costs, and what all tries do, if none lands."""
+    names = ("to_draw", "prompt_tokens_about", "completion_tokens_at_most", "usd_about")
+    once, all_tries = ({name: each[name] for name in names if name in each} for each in (first, most))
+    return {"first_try": once, "all_tries": all_tries}
+
+
+def _left(store: Store, configuration: Configuration, asking: dict[str, Any]) -> dict[str, int]:
     """How many of the selected pairs have what they need, and what is left to do for the others."""
+
+    def no_backend() -> Backend:
+        raise AssertionError
+
+    plan = sample(store, configuration, no_backend, **asking, dry_run=True)
     with store.read() as connection:
-        pairs = selected_pairs(connection, where, limit)
-        landed, tried_out, disputed = connection.execute(
-            f"""
-            SELECT count(*) FILTER (pair_id IN ({_LANDED.format(configuration_id)})),
-                count(*) FILTER (pair_id NOT IN ({_LANDED.format(configuration_id)}) AND pair_id IN (
-                    SELECT pair_id FROM samples WHERE configuration_id = $configuration::UUID
-                    GROUP BY pair_id HAVING count(*) >= $tries
-                    UNION SELECT pair_id FROM sample_failures WHERE configuration_id = $configuration::UUID)),
-                count(*) FILTER (pair_id IN (SELECT pair_id FROM teacher_disputes))
-            FROM selected
-            """,
-            {"configuration": configuration_id, "tries": tries},
-        ).fetchall()[0]
+        selected_pairs(connection, asking["where"], asking["limit"])
+        disputed = connection.execute(
+            "SELECT count(*) FROM selected SEMI JOIN teacher_disputes USING (pair_id)"
+        ).fetchall()[0][0]
     return {
-        "pairs": pairs,
-        "pairs_with_a_rationale": landed,
-        "pairs_that_never_landed": tried_out,
-        "pairs_left": pairs - landed - tried_out,
+        "pairs": plan["pairs"],
+        "pairs_with_a_rationale": plan["pairs_settled"],
+        "pairs_that_never_landed": plan["pairs"] - plan["pairs_settled"] - plan["pairs_to_draw"],
+        "pairs_left": plan["pairs_to_draw"],
         "teachers_agree_against_gold": disputed,
     }

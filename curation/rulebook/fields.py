@@ -135,6 +135,11 @@ class Fields:
                 self.line_of(key),
             )
             return ""
+        if text == "none":
+            self.fault(
+                '"none" is what rationales say where no rule applies; choose another name', self.line_of(key)
+            )
+            return ""
         return text
 
     def names(self, key: str) -> tuple[str, ...]:

@@ -142,5 +142,5 @@ def _examples(stored: str) -> tuple[Example, ...]:
 
 
 def _content_hash(book: Rulebook) -> str:
-    content = json.dumps([dataclasses.asdict(rule) for rule in book.rules], default=str, sort_keys=True)
+    content = json.dumps([book.about, *map(dataclasses.asdict, book.rules)], default=str, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -103,13 +103,14 @@ def dataset_card(
 
 
 def _read_by_people(connection: duckdb.DuckDBPyConnection, split: str, reviewed: str | None) -> str:
-    taught, written, rationales, by_teachers = connection.execute(
+    taught, written, blind, conditioned, by_teachers = connection.execute(
         """
         WITH taught AS (
             SELECT sample_id, rationale_id FROM split_completions WHERE split = $split
             UNION SELECT chosen_sample_id, chosen_rationale_id FROM split_preferences WHERE split = $split
         )
-        SELECT count(*), count(*) FILTER (a.source = 'review'), count(*) FILTER (a.source = 'teacher'),
+        SELECT count(*), count(*) FILTER (a.source = 'review'), count(*) FILTER (a.gold = 'blind'),
+            count(*) FILTER (a.gold = 'conditioned'),
             count(*) FILTER (s.configuration_id <> (SELECT configuration_id FROM splits WHERE split = $split))
         FROM taught t LEFT JOIN samples s ON s.sample_id = t.sample_id
         LEFT JOIN rationales a ON a.rationale_id = t.rationale_id
@@ -117,8 +118,9 @@ def _read_by_people(connection: duckdb.DuckDBPyConnection, split: str, reviewed:
         {"split": split},
     ).fetchall()[0]
     teachers = f", {by_teachers:,} are texts of other models (teachers)" if by_teachers else ""
-    if rationales:
-        teachers += f", {rationales:,} are rationales of teachers"
+    for count, told in ((blind, "were not told"), (conditioned, "were told")):
+        if count:
+            teachers += f", {count:,} are rationales of teachers who {told} the gold tier"
     others = (
         "the others are texts of the model above that people read and accepted"
         if reviewed

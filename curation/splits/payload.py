@@ -63,8 +63,8 @@ def payload_queries(split: str, style: Style) -> dict[str, str]:
             WHERE m.split = '{split}' ORDER BY pair_id""",
         "sft": f"""
             SELECT {hexadecimal("m.pair_id")} AS pair_id, {hexadecimal("m.sample_id")} AS sample_id,
-                {hexadecimal("m.rationale_id")} AS rationale_id, {style.prompt} AS prompt,
-                {style.answer.format(f"coalesce(s.text, {written})")} AS completion
+                {hexadecimal("m.rationale_id")} AS rationale_id, w.gold AS rationale_gold,
+                {style.prompt} AS prompt, {style.answer.format(f"coalesce(s.text, {written})")} AS completion
             FROM split_completions m JOIN rendered_prompts r USING (pair_id, prompt_hash)
             JOIN prompts t USING (prompt_id)
             LEFT JOIN samples s ON s.sample_id = m.sample_id LEFT JOIN rationales w ON w.rationale_id = m.rationale_id
@@ -73,7 +73,7 @@ def payload_queries(split: str, style: Style) -> dict[str, str]:
             SELECT {hexadecimal("m.pair_id")} AS pair_id, {hexadecimal("m.preference_id")} AS preference_id,
                 {hexadecimal("m.chosen_sample_id")} AS chosen_sample_id,
                 {hexadecimal("m.chosen_rationale_id")} AS chosen_rationale_id,
-                {hexadecimal("m.rejected_sample_id")} AS rejected_sample_id,
+                {hexadecimal("m.rejected_sample_id")} AS rejected_sample_id, w.gold AS rationale_gold,
                 {style.prompt} AS prompt, {style.answer.format(f"coalesce(c.text, {written})")} AS chosen,
                 {style.answer.format("j.text")} AS rejected
             FROM split_preferences m JOIN rendered_prompts r USING (pair_id, prompt_hash)

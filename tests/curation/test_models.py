@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from curation.models import SMOLLM2, resolve
+from curation.models import SMOLLM2, resolve, served
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -108,6 +108,12 @@ def test_a_path_that_does_not_exist_is_refused(
     with pytest.raises(TierwiseError, match="does not exist") as error:
         resolve(name)
     assert repr(name) in str(error.value)
+
+
+def test_a_served_model_is_known_by_its_name_and_shows_no_credentials() -> None:
+    model = served("openai:http://user:secret@host:8000/v1?api_key=secret#gpt")
+    assert (model.name, model.place) == ("openai:gpt", "http://host:8000/v1")
+    assert model.digest == served("openai:https://other/v1#gpt").digest != served("openai:gpt-2").digest
 
 
 def run_resolve(name: str, cache: Path) -> subprocess.Popen[str]:

@@ -14,7 +14,7 @@ REASONING: tuple[Table, ...] = (
             Column("rulebook", "VARCHAR", "Name."),
             Column("version", "INTEGER", "Version, as its file says."),
             Column("about", "VARCHAR", "What it is for."),
-            Column("content_hash", "VARCHAR", "SHA-256 over its rules."),
+            Column("content_hash", "VARCHAR", "SHA-256 over what it is for and its rules."),
             Column("loaded_at", "TIMESTAMP", "When it was loaded."),
             RUN,
         ),

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -107,7 +110,7 @@ class OpenAIBackend:
             url: By default ``OPENAI_BASE_URL``, else OpenAI's own server.
             model: By default the only one that the server has, which is asked for it.
             concurrency: Prompts in flight.
-            timeout: Seconds without a byte after which a request is tried again.
+            timeout: Seconds after which a request without a whole answer is tried again.
             retries: How often one is, before its prompt is left unanswered.
 
         Raises:
@@ -156,10 +159,16 @@ class OpenAIBackend:
             connection = Connection(self._address, timeout=self._timeout, retries=self._retries)
             crew = Crew(requests, partial(answer, connection), self._concurrency, enough, connection.stopping)
             try:
-                while batch := runner.run(crew.batch()):
-                    yield batch
+                with _interruptible():
+                    while batch := runner.run(crew.batch()):
+                        yield batch
                 if crew.trouble is not None:
                     raise TierwiseError(runner.run(self._verdict(crew))) from crew.trouble
+            except KeyboardInterrupt:
+                # What was answered is paid for.
+                if batch := crew.take():
+                    yield batch
+                raise
             finally:
                 runner.run(crew.dismiss())
                 runner.run(connection.client.close())
@@ -222,6 +231,19 @@ class OpenAIBackend:
             f"{server} does not answer ({trouble}); {crew.answered} of {crew.begun} prompts asked were answered: "
             "run the same command again once it does"
         )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the event loop take Ctrl-C as Python does, so that it ends the wait and not a task somewhere within it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _served(address: Address) -> list[str]:

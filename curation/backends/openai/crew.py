@@ -79,6 +79,10 @@ class Crew:
                 self._give_up(beyond[0])
             else:
                 self._tell_refused()
+        return self.take()
+
+    def take(self) -> list[Any]:
+        """What was answered and not handed over yet."""
         ready, self._ready = self._ready, []
         return ready
 

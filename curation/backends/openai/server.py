@@ -90,8 +90,12 @@ class Address:
             TierwiseError: It is no HTTP URL, or there is no key for OpenAI's own server.
         """
         self.url = url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not parts.hostname:
             raise TierwiseError(
                 f"{self.url.rpartition('@')[2]!r} is no server's URL: give one such as http://127.0.0.1:8000/v1"
             )
@@ -131,6 +135,7 @@ class Connection:
         self.client = address.client(timeout)
         self.stopping = asyncio.Event()
         self._address = address
+        self._timeout = timeout
         self._retries = retries
         self._backoff = wait_random_exponential(multiplier=BACKOFF_SECONDS, max=LONGEST_BACKOFF_SECONDS)
         self._quiet_until = 0.0
@@ -183,13 +188,15 @@ class Connection:
         if self.stopping.is_set():
             raise UnansweredError("it was given up")
         try:
-            raw = await send()
+            # The SDK's own timeout starts anew with every byte.
+            async with asyncio.timeout(self._timeout):
+                raw = await send()
             return kind.model_validate_json(raw.content)
         except ValidationError as error:
             raise UnansweredError(f"an unreadable answer: {self._address.one_line(raw.text)!r}") from error
         except openai.APIStatusError as error:
             raise self._told(error) from None
-        except openai.APITimeoutError:
+        except (openai.APITimeoutError, TimeoutError):
             raise UnansweredError("no answer in time") from None
         except openai.APIConnectionError as error:
             # The cause may quote the header that holds the key, so that only its kind is told.

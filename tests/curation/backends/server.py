@@ -6,7 +6,7 @@ import json
 import math
 import threading
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,18 @@ def cut(handler: Handler) -> None:
 
 def slam(handler: Handler) -> None:
     """A connection closed without a word."""
+    handler.close_connection = True
+
+
+def drip(handler: Handler) -> None:
+    """White space, byte by byte, until the server ends."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.end_headers()
+    with suppress(OSError):
+        while not handler.scripted.ended.wait(0.05):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
     handler.close_connection = True
 
 

@@ -120,6 +120,7 @@ def test_the_request_holds_prompt_and_decoding_and_no_seed(server: Scripted) -> 
         faults.cut,
         faults.slam,
         faults.hang,
+        faults.drip,
         faults.body("<html>busy</html>", "text/html"),
         faults.body("<html>busy</html>"),
         faults.body('{"choices": [{"message": {"content": "3'),
@@ -506,6 +507,31 @@ def test_an_interrupt_ends_the_process_without_noise(server: Scripted) -> None:
     assert (output, errors) == ("interrupted\n", "")
 
 
+def test_an_interrupt_hands_over_what_was_answered(server: Scripted) -> None:
+    server.rule = lambda _, asked: None if "prompt 0" in str(asked) else faults.hang
+    program = (
+        "from curation.backends import Decoding, Message, Request\n"
+        "from curation.backends.openai import OpenAIBackend, crew\n"
+        # Long enough that the answer is not handed over before the interrupt.
+        "crew.BATCH_SECONDS = 1000\n"
+        "requests = [Request(str(i), (Message('user', f'prompt {i}'),), (0,)) for i in range(3)]\n"
+        "try:\n"
+        f"    for batch in OpenAIBackend({server.url!r}, 'tiny').generate(requests, Decoding()):\n"
+        "        print([answer.text for answer in batch])\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while len(server.asked) < 3:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert (output, errors) == ("['3 prompt 0']\ninterrupted\n", "")
+
+
 def test_the_key_is_in_no_message_and_no_log(server: Scripted, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
@@ -539,7 +565,17 @@ def test_the_url_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
     assert OpenAIBackend(None, None).model == "tiny"
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host/v1", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "ftp://host/v1",
+        "http://",
+        "http://host:abc/v1",
+        "http://[::1/v1",
+        "http://127.0.0.1:99999/v1",
+    ],
+)
 def test_what_is_no_url_is_told(url: str) -> None:
     with pytest.raises(TierwiseError, match="no server's URL"):
         OpenAIBackend(url, "tiny")

@@ -39,6 +39,8 @@ def test_a_rationale_is_read_in_both_formats(rationale: Rationale) -> None:
         f"Here it is:\n```text\n{TEXT}\nTier: 3\n```\nI hope that helps.",
         f"\n\n{TEXT}\n**Tier: 3**\n",
         f"{TEXT}\nTier: 3 (Related)",
+        f"<think>The query asks:\nQuery: nonsense\nso it is 2.</think>\n\n{TEXT}\nTier: 3",
+        f"Here is the analysis:\n{TEXT}\nTier: 3",
     ],
 )
 def test_what_models_put_around_an_answer_is_left_out(wrapped: str) -> None:
@@ -78,6 +80,8 @@ def test_an_answer_in_another_language_is_no_rationale() -> None:
     assert isinstance(answer, Reject)
     assert answer.reason == "another script"
     assert isinstance(read_answer(chinese, "reason-first", "登山靴 跑步鞋"), Rationale)
+    short = "Query: 登山靴\nItem: 跑步鞋\nCategory: other\nRules: none\nVerdict: Irrelevant\nTier: 1"
+    assert isinstance(read_answer(short, "reason-first", ABOUT), Reject)
 
 
 @given(st.text(max_size=200), st.sampled_from(["answer-first", "reason-first"]), st.booleans())

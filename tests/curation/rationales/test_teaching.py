@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
+from curation.backends import Failure
 from curation.rationales.rationale import Rationale
 from tests.curation.conftest import rows
 from tests.curation.rationales.conftest import Scripted, rationale_of
@@ -108,7 +109,9 @@ def test_only_what_lands_on_gold_is_taught_and_blind_comes_first(command: RunCom
     texts = [row["completion"][0]["content"] for row in completions(command, shop, "taught_v3")]
     assert not any("a blind view" in text for text in texts)
     card = (shop.parent / "export-taught_v3" / "README.md").read_text()
-    assert "80 are rationales of teachers" in card
+    assert "80 are rationales of teachers who were told the gold tier" in card
+    golds = [row["rationale_gold"] for row in completions(command, shop, "taught_v2")]
+    assert (golds.count("blind"), golds.count("conditioned")) == (20, 60)
     assert "0 of 80 completions and chosen sides are corrections that people wrote" in card
 
 
@@ -157,17 +160,19 @@ def test_without_a_rationale_that_lands_a_split_of_rationales_is_refused(
 
 def test_a_takedown_takes_rationales_along(command: RunCommand, shop: Path) -> None:
     write(shop, Scripted(lambda *_: "no form"), "chatty", tries=1)
+    quoting = Scripted(lambda prompt, _: Failure("", f"422 {prompt[:200]}"))
+    write(shop, quoting, "quoting", tries=1)
     command("curation", "rationales", "--teacher", "shop", "--db", shop)
     item = rows(command, shop, "SELECT item_id FROM pairs ORDER BY pair_id LIMIT 1")[0]["item_id"]
     command("warehouse", "takedown", "--item", item, "--reason", "asked", "--db", shop)
     texts = rows(
         command,
         shop,
-        f"SELECT string_agg(a.text || r.detail || s.text, '') AS left_over FROM pairs p "
-        "JOIN rationales a USING (pair_id) JOIN rationale_rejects r USING (pair_id) JOIN samples s USING (pair_id) "
-        f"WHERE p.item_id = '{item}'",
+        "SELECT string_agg(DISTINCT a.text || r.detail || s.text || array_to_string(a.rules_cited, '') || f.reason, "
+        "'') AS left_over FROM pairs p JOIN rationales a USING (pair_id) JOIN rationale_rejects r USING (pair_id) "
+        f"JOIN samples s USING (pair_id) JOIN sample_failures f USING (pair_id) WHERE p.item_id = '{item}'",
     )
-    assert texts == [{"left_over": ""}]
+    assert texts == [{"left_over": "[taken down]"}]
 
 
 def test_a_rationale_is_chosen_where_the_model_never_solves(

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from curation.backends import Decoding, Failure
 from curation.budget import Budget, Price
 from curation.rationales.writing import write_rationales
+from curation.rulebook.reading import built_in
 from tests.curation.conftest import rows
 from tests.curation.rationales.conftest import Scripted, model, rationale_of
 from warehouse.errors import TierwiseError
+from warehouse.ids import content_id
+from warehouse.ledger import Run
 from warehouse.store import Store
 
 if TYPE_CHECKING:
@@ -172,6 +177,9 @@ def test_teachers_who_agree_against_gold_are_a_dispute(command: RunCommand, shop
     assert summary["teachers_agree_against_gold"] == len(disputes) == 60
     assert {row["suggested_tier"] for row in disputes} == {4}
     assert all(row["gold_tier"] < 4 and row["teachers"] == ["first", "second"] for row in disputes)
+    decided = ("--tier", str(disputes[0]["gold_tier"]), "--by", "ann", "--reason", "as it was")
+    command("curation", "conflicts", "decide", disputes[0]["pair_id"], *decided, "--db", shop)
+    assert rows(command, shop, "SELECT count(*) AS n FROM teacher_disputes") == [{"n": 59}]
     write(shop, Scripted(lambda *_: rationale_of("Mismatch")), "third", tries=1)
     assert rows(command, shop, "FROM teacher_disputes") == []
 
@@ -188,10 +196,110 @@ def test_gold_that_changes_calls_for_another_rationale(command: RunCommand, shop
 
 def test_a_dry_run_says_what_it_would_cost(command: RunCommand, shop: Path) -> None:
     teacher = Scripted(lambda *_: rationale_of("Mismatch"))
-    summary = write(shop, teacher, limit=10, dry_run=True, budget=Budget(price=Price(1, 2)))
-    assert (summary["to_draw"], summary["completion_tokens_at_most"], teacher.asked) == (10, 640, [])
-    assert summary["prompt_tokens_about"] > 2_000
+    asked: dict[str, Any] = {"limit": 10, "dry_run": True, "tries": 4, "budget": Budget(price=Price(1, 2))}
+    summary = write(shop, teacher, **asked)
+    first, most = summary["first_try"], summary["all_tries"]
+    assert (summary["pairs_to_ask"], first["to_draw"], most["to_draw"], teacher.asked) == (10, 10, 40, [])
+    assert (first["completion_tokens_at_most"], most["completion_tokens_at_most"]) == (640, 2560)
+    assert 2_000 < first["prompt_tokens_about"] == most["prompt_tokens_about"] // 4
     assert rows(command, shop, "SELECT count(*) AS n FROM runs WHERE kind = 'rationales'") == [{"n": 0}]
+    write(shop, teacher, limit=10, tries=1)
+    left = write(shop, teacher, **asked)
+    assert left["first_try"]["to_draw"] == left["pairs_to_ask"] == left["all_tries"]["to_draw"] // 3 < 10
+
+
+def test_a_prompt_that_is_never_answered_keeps_nobody_else_waiting(shop: Path) -> None:
+    def says(prompt: str, tried: int) -> str | Failure:
+        dead = first.setdefault("prompt", prompt)
+        if prompt == dead:
+            return Failure("", "500", lasting=False)
+        return rationale_of("Mismatch")
+
+    first: dict[str, str] = {}
+    teacher = Scripted(says)
+    summary = write(shop, teacher, tries=3, limit=8)
+    assert max(teacher.asked.count(key) for key in teacher.asked) == 3
+    assert summary["pairs_left"] == 1
+    assert summary["pairs_with_a_rationale"] + summary["pairs_that_never_landed"] == 7
+
+
+def test_another_version_of_the_rulebook_asks_anew_only_where_it_shows_other_rules(
+    command: RunCommand, shop: Path, tmp_path: Path
+) -> None:
+    def told(prompt: str, _: int) -> str:
+        return rationale_of(prompt.rsplit("gave this pair: ", 1)[1].split()[1])
+
+    assert write(shop, Scripted(told), gold="conditioned")["drawn"] == 80
+    book = built_in("shop").read_text(encoding="utf-8").replace("version: 1", "version: 2")
+    second = tmp_path / "shop.yaml"
+    second.write_text(book, encoding="utf-8")
+    command("curation", "rules", "load", second, "--db", shop)
+    assert write(shop, Scripted(told), gold="conditioned")["drawn"] == 0
+    changed = book.replace("version: 2", "version: 3").replace(
+        "An alternative, a dupe", "An alternative, a double"
+    )
+    second.write_text(changed, encoding="utf-8")
+    command("curation", "rules", "load", second, "--db", shop)
+    alternatives = rows(command, shop, "SELECT count(*) AS n FROM pair_overview WHERE kind = 'alternative'")
+    assert write(shop, Scripted(told), gold="conditioned")["drawn"] == alternatives[0]["n"]
+
+
+def test_what_landed_counts_while_somebody_holds_the_store(shop: Path) -> None:
+    def told(prompt: str, tried: int) -> str:
+        if tried == 1 and "held" not in state:
+            state["held"] = duckdb.connect(str(shop), read_only=True)
+        return rationale_of(prompt.rsplit("gave this pair: ", 1)[1].split()[1])
+
+    state: dict[str, Any] = {}
+    teacher = Scripted(told)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIERWISE_LOCK_SECONDS", "0.2")
+        with contextlib.suppress(TierwiseError):
+            write(shop, teacher, gold="conditioned", tries=4, limit=12)
+        state["held"].close()
+        summary = write(shop, teacher, gold="conditioned", tries=4, limit=12)
+    assert (len(teacher.asked), summary["pairs_with_a_rationale"]) == (12, 12)
+
+
+def test_a_new_text_of_the_item_asks_anew(command: RunCommand, shop: Path) -> None:
+    def told(prompt: str, _: int) -> str:
+        return rationale_of(prompt.rsplit("gave this pair: ", 1)[1].split()[1])
+
+    write(shop, Scripted(told), gold="conditioned", limit=3)
+    with Store(shop).write(Run("test", {})) as connection:
+        pair, version = connection.execute(
+            "SELECT pair_id, item_version_id FROM pairs ORDER BY pair_id LIMIT 1"
+        ).fetchall()[0]
+        for changed, text in (("same", "title"), ("other", "'Another title'")):
+            connection.execute(
+                "INSERT INTO item_versions BY NAME SELECT * REPLACE (? AS item_version_id, 9 AS version, "
+                f"{text} AS title, NULL::JSON AS attributes) FROM item_versions WHERE item_version_id = ?",
+                [content_id(changed), version],
+            )
+        connection.execute(
+            "UPDATE pairs SET item_version_id = ? WHERE pair_id = ?", [content_id("same"), pair]
+        )
+    # The prompt shows the price of the attributes, so it is another one where that goes.
+    assert write(shop, Scripted(told), gold="conditioned", limit=3)["drawn"] == 1
+    assert rows(command, shop, "SELECT count(*) AS n FROM rationale_overview WHERE lands") == [{"n": 4}]
+    with Store(shop).write(Run("test", {})) as connection:
+        connection.execute(
+            "UPDATE pairs SET item_version_id = ? WHERE pair_id = ?", [content_id("other"), pair]
+        )
+    assert write(shop, Scripted(told), gold="conditioned", limit=3)["drawn"] == 1
+    assert rows(command, shop, "SELECT count(*) AS n FROM rationale_overview WHERE lands") == [{"n": 3}]
+
+
+def test_a_teachers_configuration_judges_nothing(command: RunCommand, shop: Path, tiny_model: Path) -> None:
+    done = command("curation", "rationales", "--teacher", "shop", "--json", "--db", shop)
+    configuration = json.loads(done.stdout)["configuration"]
+    told = command("curation", "difficulty", "--db", shop)
+    assert "solved" not in told.stdout
+    assert rows(command, shop, "SELECT count(*) AS n FROM difficulty") == [{"n": 0}]
+    for arguments in (("split", "create", "leak"), ("pairs",), ("suspects", "--scorer", "samples")):
+        named = ("--configuration", configuration, "--db", shop)
+        refused = command("curation", *arguments, *named, code=1).stderr
+        assert "is the configuration of a teacher, which judges nothing by itself" in refused
 
 
 @pytest.mark.parametrize("moment", ["part", "merge", "collect"])
