@@ -23,7 +23,7 @@ import duckdb
 import numpy as np
 
 from curation.rationales.rationale import Rationale
-from curation.rationales.reading import Reject, read_answer
+from curation.rationales.reading import AGAINST_VERDICT, Reject, read_answer
 from curation.shop.derivations import parse_derivation
 from curation.shop.wordings import Steps, steps_right
 from tests.tiny_model import TEMPLATE, build_tokenizer
@@ -87,8 +87,8 @@ def _new_model(store: Path, folder: Path, width: int, layers: int) -> tuple[Path
         hidden_size=width,
         intermediate_size=width * 8 // 3,
         num_hidden_layers=layers,
-        num_attention_heads=width // 32,
-        num_key_value_heads=width // 32,
+        num_attention_heads=6,
+        num_key_value_heads=6,
         max_position_embeddings=2_048,
         initializer_range=0.05,
         eos_token_id=tokenizer.eos_token_id,
@@ -116,7 +116,10 @@ def _judge(store: Path, form: Format) -> tuple[dict[str, list[tuple[str, bool]]]
             right = Steps(*[False] * len(fields(Steps)))
         else:
             right = steps_right(rationale, parse_derivation(intent, reason))
-        kept.setdefault("in the form", []).append((query, isinstance(rationale, Rationale)))
+        read = isinstance(rationale, Rationale)
+        formed = read or (isinstance(rationale, Reject) and rationale.reason == AGAINST_VERDICT)
+        kept.setdefault("in the form", []).append((query, formed))
+        kept.setdefault("digit and verdict agree", []).append((query, read))
         for field in fields(Steps):
             kept.setdefault(f"{field.name} right", []).append((query, getattr(right, field.name)))
         kept.setdefault("every step right", []).append((query, right.all))
@@ -139,7 +142,7 @@ def _share(answers: list[tuple[str, bool]]) -> str:
 @click.option("--prompt", type=click.Choice(["answer-first", "reason-first"]), default="answer-first")
 @click.option("--pairs", default=12_000, show_default=True)
 @click.option("--held-out", default=400, show_default=True)
-@click.option("--steps", default=900, show_default=True)
+@click.option("--steps", default=1_500, show_default=True)
 @click.option("--width", default=192, show_default=True)
 @click.option("--layers", default=4, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="A folder to work in and leave.")
@@ -157,9 +160,11 @@ def main(
         settings = {
             "max_steps": steps,
             "per_device_train_batch_size": 32,
-            "learning_rate": 1e-3,
+            "learning_rate": 2e-3,
+            # A model that starts from nothing learns to copy from prompts too: their titles come back in brand lines.
+            "completion_only_loss": False,
             "lr_scheduler_type": "cosine",
-            "warmup_steps": 50,
+            "warmup_steps": 60,
             "train_sampling_strategy": "group_by_length",
             "save_steps": 300,
             "logging_steps": 50,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 READER_VERSION = "1"
+AGAINST_VERDICT = "tier against verdict"
+"""Reason of an answer in the form whose digit is not that of its verdict."""
 
 _BATCH = 20_000
 _LONGEST = 8_000
@@ -89,7 +91,7 @@ def read_answer(text: str, form: Format, about: str, *, finished: bool = True) -
         return Reject("no tier" if finished else "cut off", f"no line {where}")
     if int(verdict[1]) != rationale.tier:
         said = f"the verdict is {TIER_NAMES[rationale.tier]}, the tier {verdict[1]}"
-        return Reject("tier against verdict", said)
+        return Reject(AGAINST_VERDICT, said)
     if _latin_share(about) > 0.5 and _latin_share(_words(rationale)) < 0.5:
         return Reject("another script", "query and item are in Latin letters, most of the answer is not")
     return rationale
