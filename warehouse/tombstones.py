@@ -38,11 +38,10 @@ _REMOVALS = (
     ),
     # Answers quote the item.
     Removal("samples", "UPDATE samples SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
-    Removal("rationales", "UPDATE rationales SET text = ''", f"pair_id IN {_PAIRS} AND text <> ''"),
     Removal(
         "rationales",
-        "UPDATE rationales SET rules_cited = []",
-        f"pair_id IN {_PAIRS} AND len(rules_cited) > 0",
+        "UPDATE rationales SET text = '', rules_cited = CASE WHEN rules_cited IS NOT NULL THEN [] END",
+        f"pair_id IN {_PAIRS} AND text <> ''",
     ),
     # A server that refuses a prompt may quote it.
     Removal(
@@ -74,12 +73,12 @@ _REMOVALS = (
 
 def remove_texts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Remove what the store holds of items under a tombstone; return the rows changed by table."""
-    removed: dict[str, int] = {}
+    removed = {}
     for removal in _REMOVALS:
         count = connection.execute(f"SELECT count(*) FROM {removal.table} WHERE {removal.rows}").fetchall()[
             0
         ][0]
         if count:
             connection.execute(f"{removal.statement} WHERE {removal.rows}")
-        removed[removal.table] = max(count, removed.get(removal.table, 0))
+        removed[removal.table] = count
     return removed

@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     help="US dollars for a million tokens, for the summary and for a budget in money.",
 )
 @click.option("--retry-failed", is_flag=True, help="Ask again what the teacher could not take before.")
-@click.option("--dry-run", is_flag=True, help="Only say what a first answer for each pair would cost.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @db_option
 @json_option
 def rationales(

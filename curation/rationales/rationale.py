@@ -40,8 +40,9 @@ T = TypeVar("T", bound=str)
 V = TypeVar("V")
 
 TIER_NAMES = {4: "Excellent", 3: "Related", 2: "Mismatch", 1: "Irrelevant"}
+TIERS_BY_NAME = {name: tier for tier, name in TIER_NAMES.items()}
 
-_TIERS = {name.lower(): tier for tier, name in TIER_NAMES.items()}
+_TIERS = {name.lower(): tier for name, tier in TIERS_BY_NAME.items()}
 _ATTRIBUTE = re.compile(r"[^\s:](?:[^:\n]{0,38}[^\s:])?")
 _NONE = "none"
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
-from curation.rationales.rationale import TIER_NAMES
+from curation.rationales.rationale import TIER_NAMES, TIERS_BY_NAME
 from curation.rulebook.cells import Space, merged
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from curation.rulebook.rule import Example, Rule, Rulebook
 
 
-_TIERS = {name: tier for tier, name in TIER_NAMES.items()}
 # Capitals tell the tier from the word, which also opens sentences.
-_NAMED = re.compile(rf"(?<=[\w,;:)\"'–—] )(?:{'|'.join(_TIERS)})\b|\b[Tt]ier ([1-4])\b")
+_NAMED = re.compile(rf"(?<=[\w,;:)\"'–—] )(?:{'|'.join(TIERS_BY_NAME)})\b|\b[Tt]ier ([1-4])\b")
 _MAX_GAPS = 10
 _DENIED = re.compile(
     r"\b(?:not|never|no|nor|cannot|below|under|than|instead of)(?: (?:a|an|be|even|longer|more|quite))* $",
@@ -217,7 +216,7 @@ def _check_texts(book: Rulebook) -> Iterator[Finding]:
 def _named_tiers(text: str) -> Iterator[int]:
     for found in _NAMED.finditer(text):
         if not _DENIED.search(text[: found.start()]):
-            yield int(found[1]) if found[1] else _TIERS[found[0]]
+            yield int(found[1]) if found[1] else TIERS_BY_NAME[found[0]]
 
 
 def _check_examples(book: Rulebook) -> Iterator[Finding]:

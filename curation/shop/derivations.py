@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from curation.rationales.rationale import TIER_NAMES, Check, Rationale, Requirement
+from curation.rationales.rationale import TIERS_BY_NAME, Check, Rationale, Requirement
 from curation.rulebook.logic import decide
 from curation.shop.load import shop_data
 from curation.shop.rows import KINDS
@@ -29,9 +29,8 @@ _CONSTRAINTS = re.compile(rf"; {_CONSTRAINT}(?=;|$)")
 _DERIVATION = re.compile(
     r"(?P<facts>(?:given [^;()]+; )*)category = (?P<asked>[^;:()]+): "
     r"(?P<relation>match|substitute|complement|other) \((?P<item>[^;()]+)\)"
-    rf"(?P<checks>(?:{_CHECK})*) => (?P<label>{'|'.join(TIER_NAMES.values())})"
+    rf"(?P<checks>(?:{_CHECK})*) => (?P<label>{'|'.join(TIERS_BY_NAME)})"
 )
-_TIERS = {name: tier for tier, name in TIER_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Derivation:
     @property
     def tier(self) -> int:
         """The label's tier."""
-        return _TIERS[self.label]
+        return TIERS_BY_NAME[self.label]
 
 
 @cache
