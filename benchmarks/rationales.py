@@ -24,6 +24,7 @@ import numpy as np
 
 from curation.rationales.rationale import Rationale
 from curation.rationales.reading import AGAINST_VERDICT, Reject, read_answer
+from curation.shop import INGEST_OPTIONS
 from curation.shop.derivations import parse_derivation
 from curation.shop.wordings import Steps, steps_right
 from tests.tiny_model import TEMPLATE, build_tokenizer
@@ -31,8 +32,6 @@ from tests.tiny_model import TEMPLATE, build_tokenizer
 if TYPE_CHECKING:
     from curation.grading import Format
 
-_TIERS = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1"
-_FIELDS = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
 _OTHERS = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
 _ANSWERS = """
     SELECT s.text, s.finish_reason, s.completion_tokens, q.text, q.text || ' ' || v.title, q.intent, j.reason
@@ -55,8 +54,7 @@ def _prepare(folder: Path, pairs: int, held_out: int, prompt: str) -> Path:
     """A store with the shop's pairs, their rationales and two splits."""
     store, shop = folder / "shop.duckdb", folder / "shop.csv"
     _run("curation", "synthesize", "--pairs", pairs, "--seed", 11, "--out", shop)
-    mapping = [*(f"{name}={name}" for name in _FIELDS), "reason=derivation"]
-    _run("curation", "ingest", "table", shop, "--tiers", _TIERS, "--map", *mapping, store=store)
+    _run("curation", "ingest", "table", shop, *INGEST_OPTIONS, store=store)
     _run("curation", "rules", "load", "shop", store=store)
     _run("curation", "rationales", "--teacher", "shop", store=store)
     _run("curation", "split", "create", "eval", "--role", "eval", "--size", held_out, store=store)

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from curation.__main__ import main as curation
 from curation.rulebook.retrieval import Retriever, Subject
+from curation.shop import INGEST_OPTIONS
 from curation.shop.derivations import parse_derivation, used_rules
 from curation.shop.rulebook import shop_rulebook
 from warehouse.store import Store
@@ -27,7 +28,6 @@ from warehouse.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIELDS = ("query", "title", "description", "label", "item_id", "attributes", "intent")
 _PAIRS = """
     SELECT q.text, v.title, v.description, json_extract_string(v.attributes, '$.category'), q.kind, q.locale,
         q.intent, j.reason
@@ -47,11 +47,9 @@ def cases(pairs: int, seed: int) -> Iterator[Case]:
     """Pairs of the shop, from a store that real commands filled."""
     with tempfile.TemporaryDirectory() as folder:
         shop, store = Path(folder) / "shop.csv", Path(folder) / "shop.duckdb"
-        tiers = ("--tiers", "Excellent=4,Related=3,Mismatch=2,Irrelevant=1")
-        mapping = ("--map", *(f"{name}={name}" for name in _FIELDS), "reason=derivation")
         for arguments in (
             ("synthesize", "--pairs", str(pairs), "--seed", str(seed), "--out", str(shop)),
-            ("ingest", "table", str(shop), *tiers, *mapping, "--db", str(store)),
+            ("ingest", "table", str(shop), *INGEST_OPTIONS, "--db", str(store)),
         ):
             done = CliRunner().invoke(curation, arguments)
             if done.exit_code:

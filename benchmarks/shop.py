@@ -32,7 +32,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from sklearn.model_selection import GroupKFold
 
 from curation.__main__ import main as curation
-from curation.shop import KINDS, LABELS, ShopRow, generate, write_csv
+from curation.shop import INGEST_OPTIONS, KINDS, LABELS, ShopRow, generate, write_csv
 from warehouse.store import Store
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 BOUND = 0.45
 FOLDS = 5
 TIERS = {"Excellent": 4, "Related": 3, "Mismatch": 2, "Irrelevant": 1}
-FIELDS = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
 
 
 def words(text: str) -> set[str]:
@@ -87,11 +86,9 @@ def splits(rows: Sequence[ShopRow], folder: Path) -> tuple[Table, str]:
     """What frozen eval and train splits of a real store have in common, and which kinds the rules find."""
     write_csv(rows, folder / "shop.csv")
     store = str(folder / "shop.duckdb")
-    mapping = [*(f"{field}={field}" for field in FIELDS), "reason=derivation"]
-    tiers = ",".join(f"{label}={tier}" for label, tier in TIERS.items())
     apart = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
     for arguments in (
-        ["ingest", "table", str(folder / "shop.csv"), "--tiers", tiers, "--map", *mapping],
+        ["ingest", "table", str(folder / "shop.csv"), *INGEST_OPTIONS],
         ["split", "create", "eval", "--role", "eval", "--size", str(len(rows) // 5)],
         ["split", "create", "train", "--where", apart],
     ):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from curation.shop import ShopRow
     from warehouse.store import Store
 
-_TIERS = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1"
 _OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> '{0}')"
 
 
@@ -69,12 +68,12 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
 
     Prints every command before it runs it. Again on the same store, it does only what is missing.
     """
+    from curation.shop import INGEST_OPTIONS
+
     folder = store.place.folder
     shop = folder / "demo-shop.csv"
     _run("synthesize", "--pairs", str(pairs), "--out", str(shop))
-    fields = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
-    mapping = [*(f"{field}={field}" for field in fields), "reason=derivation"]
-    _run("ingest", "table", str(shop), "--tiers", _TIERS, "--map", *mapping, store=store)
+    _run("ingest", "table", str(shop), *INGEST_OPTIONS, store=store)
     _run("rules", "load", "shop", store=store)
     _run("rationales", "--teacher", "shop", store=store)
     drawn = ("--n", str(n), "--max-tokens", str(max_tokens), "--temperature", "0.7")

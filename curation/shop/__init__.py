@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from curation.shop.matching import LABELS
-from curation.shop.rows import KINDS, MAX_PAIRS, ShopRow, generate, write_csv
+from curation.shop.rows import INGEST_OPTIONS, KINDS, MAX_PAIRS, ShopRow, generate, write_csv
 
-__all__ = ["KINDS", "LABELS", "MAX_PAIRS", "ShopRow", "generate", "write_csv"]
+__all__ = ["INGEST_OPTIONS", "KINDS", "LABELS", "MAX_PAIRS", "ShopRow", "generate", "write_csv"]

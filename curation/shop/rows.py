@@ -41,6 +41,16 @@ COLUMNS = (
     "derivation",
 )
 
+_INGESTED = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
+INGEST_OPTIONS = (
+    "--tiers",
+    "Excellent=4,Related=3,Mismatch=2,Irrelevant=1",
+    "--map",
+    *(f"{name}={name}" for name in _INGESTED),
+    "reason=derivation",
+)
+"""What ``curation ingest table`` is told of the file that `write_csv` writes."""
+
 _WORDINGS = 3
 _INTENTS_AT_A_TIME = 100
 

@@ -9,6 +9,7 @@ import pytest
 
 from curation.backends import Completion, Failure, never
 from curation.models import ModelReference
+from curation.shop import INGEST_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from curation.backends import Decoding, Enough, Request
     from tests.curation.conftest import RunCommand
 
-FIELDS = ("query", "title", "description", "label", "item_id", "brand", "price", "attributes", "intent")
-MAPPING = ("--map", *(f"{name}={name}" for name in FIELDS), "reason=derivation")
-TIERS = ("--tiers", "Excellent=4,Related=3,Mismatch=2,Irrelevant=1")
-
 
 @pytest.fixture(scope="session")
 def shop_store(tmp_path_factory: pytest.TempPathFactory, command: RunCommand) -> Path:
@@ -29,7 +26,7 @@ def shop_store(tmp_path_factory: pytest.TempPathFactory, command: RunCommand) ->
     folder = tmp_path_factory.mktemp("shop")
     store, shop = folder / "shop.duckdb", folder / "shop.csv"
     command("curation", "synthesize", "--pairs", "80", "--out", shop)
-    command("curation", "ingest", "table", shop, *TIERS, *MAPPING, "--db", store)
+    command("curation", "ingest", "table", shop, *INGEST_OPTIONS, "--db", store)
     command("curation", "rules", "load", "shop", "--db", store)
     return store
 
