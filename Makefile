@@ -60,6 +60,7 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.partition
 	$(V)/python -m benchmarks.dynamic
 	$(V)/python -m benchmarks.retrieval
+	$(V)/python -m benchmarks.hallucination
 	$(V)/python -m benchmarks.hostile
 	$(V)/python -m benchmarks.rationales
 

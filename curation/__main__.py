@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from curation.commands.check import check
 from curation.commands.conflicts import conflicts
 from curation.commands.demo import demo, synthesize
 from curation.commands.duplicates import duplicates
@@ -32,6 +33,7 @@ for command in (
     rationales,
     sample,
     grade,
+    check,
     difficulty,
     pairs,
     split,

@@ -10,7 +10,7 @@ Each default is a choice that a practitioner would make:
 - Sides matched by length: to each rejected text the chosen one nearest in tokens, never beyond a ratio of 2,
   so that length does not become the signal.
 - No two equal texts: among equal samples the first counts.
-- What people said comes before what is counted (`curation.reviewed`): no sample is chosen that they rejected, and each
+- What people said comes before what is counted (`curation.teachable`): no sample is chosen that they rejected, and each
   correction of theirs is chosen over what it corrects, whatever their lengths, beside the 2.
 
 A teacher, where one is named, answers the prompts that no sample solved, those without one to choose: the oracle
@@ -22,13 +22,14 @@ length is in the tokens of the model that wrote it. A prompt with a correction g
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import TYPE_CHECKING, Any, Literal
 
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
 from curation.rationales.taught import taught_rationales
-from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
+from curation.teachable import ANYTHING, Demands
 from warehouse.errors import TierwiseError
 from warehouse.ids import sql_content_id
 from warehouse.ledger import Run
@@ -57,7 +58,7 @@ def update_preferences(
     per_prompt: int = 2,
     hardest_by: HardestBy = "confidence",
     max_length_ratio: float = 2.0,
-    reviewed: Reviewed | None = None,
+    demands: Demands = ANYTHING,
 ) -> dict[str, Any]:
     """Make the preferences of a configuration anew from today's grades; return the counts.
 
@@ -70,7 +71,7 @@ def update_preferences(
         per_prompt: At most so many for a prompt.
         hardest_by: Which wrong samples come first.
         max_length_ratio: Longer over shorter side, in generated tokens, at most.
-        reviewed: ``accepted`` chooses only what people accepted or wrote.
+        demands: What is asked of a chosen side beside its tier.
 
     Raises:
         TierwiseError: No such configuration, or the teacher is the configuration itself or answers in another format.
@@ -80,17 +81,17 @@ def update_preferences(
         "per_prompt": per_prompt,
         "hardest_by": hardest_by,
         "max_length_ratio": max_length_ratio,
-        "reviewed": reviewed,
+        **dataclasses.asdict(demands),
     }
     run = Run("pairs", parameters)
     with store.read() as connection:
         picked = pick_configuration(connection, configuration)
         picked_teacher = None if teacher is None else _pick_teacher(connection, teacher, picked)
     with store.write(run) as connection:
-        _gather(connection, picked.configuration_id, reviewed)
-        _correct(connection, picked.configuration_id)
+        _gather(connection, picked.configuration_id, demands)
+        _correct(connection, picked.configuration_id, demands)
         if picked_teacher:
-            _teach(connection, picked_teacher, reviewed)
+            _teach(connection, picked_teacher, demands)
         _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
@@ -118,7 +119,7 @@ def update_preferences(
         run.summary = {
             "configuration": picked.text,
             **({"teacher": picked_teacher.text} if picked_teacher else {}),
-            **_counts(connection, reviewed),
+            **_counts(connection, demands),
             "new": added,
             "withdrawn": withdrawn,
         }
@@ -148,7 +149,7 @@ def _pick_teacher(
     return teacher
 
 
-def _sql_gathered(reviewed: Reviewed | None, pairs: str = "true") -> str:
+def _sql_gathered(demands: Demands, pairs: str = "true") -> str:
     """Query for the prompts of $configuration: a row for each, with its choosable and its rejectable samples as lists.
 
     A prompt has few samples, however many prompts there are. Lists in its row take less memory than joins and
@@ -161,11 +162,14 @@ def _sql_gathered(reviewed: Reviewed | None, pairs: str = "true") -> str:
                     tokens := completion_tokens, index := sample_index, text := text_hash, id := sample_id,
                     tier := tier, distance := distance, confidence := tier_probs[tier],
                     choosable := correct AND finish_reason = 'stop'
-                        AND (consistent IS DISTINCT FROM false OR o.outcome = 'accepted')
-                        AND {sql_teachable("o.outcome", reviewed)},
-                    rejectable := g.outcome = 'wrong')) AS samples
-            FROM ({CURRENT_GRADES}) g LEFT JOIN (SELECT sample_id, outcome FROM review_outcomes) o USING (sample_id)
-            WHERE configuration_id = $configuration::UUID AND {pairs} GROUP BY pair_id, prompt_hash
+                        AND (consistent IS DISTINCT FROM false OR review = 'accepted') AND teachable,
+                    rejectable := outcome = 'wrong')) AS samples
+            FROM (
+                SELECT g.*, o.outcome AS review, {demands.sql_teachable("o.outcome", "g.sample_id")} AS teachable
+                FROM ({CURRENT_GRADES}) g
+                LEFT JOIN (SELECT sample_id, outcome FROM review_outcomes) o ON o.sample_id = g.sample_id
+                WHERE configuration_id = $configuration::UUID AND {pairs}
+            ) GROUP BY pair_id, prompt_hash
         ), different AS (
             SELECT * REPLACE (list_filter(samples, lambda s: len(list_filter(
                 samples, lambda t: t.text = s.text AND t.index < s.index)) = 0) AS samples) FROM gathered
@@ -176,18 +180,16 @@ def _sql_gathered(reviewed: Reviewed | None, pairs: str = "true") -> str:
     """
 
 
-def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, reviewed: Reviewed | None) -> None:
+def _gather(connection: duckdb.DuckDBPyConnection, configuration: str, demands: Demands) -> None:
     """Make ``gathered_prompts``, which the teacher has not touched yet."""
     connection.execute(
         "CREATE TEMP TABLE gathered_prompts AS SELECT *, false AS from_teacher, false AS by_rationale "
-        f"FROM ({_sql_gathered(reviewed)})",
+        f"FROM ({_sql_gathered(demands)})",
         {"configuration": configuration},
     )
 
 
-def _teach(
-    connection: duckdb.DuckDBPyConnection, teacher: ConfigurationInStore, reviewed: Reviewed | None
-) -> None:
+def _teach(connection: duckdb.DuckDBPyConnection, teacher: ConfigurationInStore, demands: Demands) -> None:
     """Make the teacher's sample or rationale the choosable one of each prompt that has none, and no correction."""
     # Samples that are graded now are about the text that was judged, the student's and the teacher's alike.
     unsolved = "pair_id IN (SELECT pair_id FROM gathered_prompts WHERE len(choosable) = 0)"
@@ -198,11 +200,11 @@ def _teach(
             SELECT pair_id, min(struct_pack(
                 tokens := coalesce(tokens, greatest(length(text) // 4, 1)), index := 0, text := 0, id := rationale_id,
                 tier := tier, distance := 0, confidence := NULL, choosable := true, rejectable := false)) AS shortest
-            FROM ({taught_rationales(reviewed)}) WHERE configuration_id = $configuration::UUID AND {unsolved}
+            FROM ({taught_rationales(demands)}) WHERE configuration_id = $configuration::UUID AND {unsolved}
             GROUP BY pair_id"""
     else:
         shortest = f"""
-            SELECT pair_id, min(list_min(choosable)) AS shortest FROM ({_sql_gathered(reviewed, unsolved)})
+            SELECT pair_id, min(list_min(choosable)) AS shortest FROM ({_sql_gathered(demands, unsolved)})
             WHERE len(choosable) > 0 GROUP BY pair_id"""
     connection.execute(
         f"""
@@ -250,7 +252,7 @@ def _match(
     )
 
 
-def _correct(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
+def _correct(connection: duckdb.DuckDBPyConnection, configuration: str, demands: Demands) -> None:
     """Make ``corrected``: the preferences for corrections, with texts, as there are few."""
     connection.execute(
         f"""
@@ -261,13 +263,13 @@ def _correct(connection: duckdb.DuckDBPyConnection, configuration: str) -> None:
             abs(corrected_tier - gold_tier) AS tier_distance, tier_probs[corrected_tier] AS rejected_confidence,
             greatest(length(text), length(corrected)) / greatest(least(length(text), length(corrected)), 1)
                 AS length_ratio
-        FROM ({CORRECTIONS}) WHERE configuration_id = $configuration::UUID AND text <> corrected
+        FROM ({demands.sql_corrections()}) WHERE configuration_id = $configuration::UUID AND text <> corrected
         """,
         {"configuration": configuration},
     )
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, reviewed: Reviewed | None) -> dict[str, Any]:
+def _counts(connection: duckdb.DuckDBPyConnection, demands: Demands) -> dict[str, Any]:
     prompts = connection.execute(
         """
         SELECT count(*), count(m.pair_id),
@@ -282,11 +284,12 @@ def _counts(connection: duckdb.DuckDBPyConnection, reviewed: Reviewed | None) ->
     preferences, corrections = connection.execute(
         "SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM corrected)"
     ).fetchall()[0]
+    wanted = [*([demands.reviewed] if demands.reviewed else []), *demands.required]
     return {
         "prompts": prompts[0],
         "prompts_with_preferences": prompts[1],
         "prompts_without": {
-            f"no finished {reviewed or 'correct'} sample": prompts[2],
+            f"no finished {', '.join(wanted) or 'correct'} sample": prompts[2],
             "no wrong sample": prompts[3],
             "no match in length": prompts[4],
         },

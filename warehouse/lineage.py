@@ -82,6 +82,13 @@ _KINDS: dict[str, _Kind] = {
             ("pair", ("pair_id",)),
         ),
     ),
+    "finding": _Kind(
+        "(SELECT f.*, s.sample_id, a.rationale_id FROM findings f LEFT JOIN samples s ON s.sample_id = f.text_id "
+        "LEFT JOIN rationales a ON a.rationale_id = f.text_id)",
+        ("finding_id",),
+        f"concat(kind, ': ', finding, ' in step ', step, ', ', {_SHORT.format('evidence')})",
+        (("sample", ("sample_id",)), ("rationale", ("rationale_id",))),
+    ),
     "rule": _Kind(
         "rules",
         ("rule_id",),

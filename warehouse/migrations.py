@@ -69,12 +69,18 @@ def _to_version_6(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {kind}")
 
 
+def _to_version_7(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in ("checked_texts", "findings"):
+        _execute_all(connection, TABLE_BY_NAME[name].ddl())
+
+
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     2: _to_version_2,
     3: _to_version_3,
     4: _to_version_4,
     5: _to_version_5,
     6: _to_version_6,
+    7: _to_version_7,
 }
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 

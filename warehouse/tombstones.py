@@ -54,6 +54,7 @@ _REMOVALS = (
         "UPDATE rationale_rejects SET detail = ''",
         f"pair_id IN {_PAIRS} AND detail <> ''",
     ),
+    Removal("findings", "UPDATE findings SET evidence = ''", f"pair_id IN {_PAIRS} AND evidence <> ''"),
     # Notes and corrections quote it too.
     Removal(
         "reviews",

@@ -10,6 +10,7 @@ from annotation.client import signed_in, workspace
 from annotation.review.questions import CARD, REASONING, guidelines, settings
 from annotation.review.records import CONTENT, review_records
 from annotation.review.server import ReviewServer
+from curation.checks.checking import check_texts
 from curation.grades import grade_samples
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
@@ -75,6 +76,7 @@ def push(
         TierwiseError: As `signed_in` and `review_records`; the dataset is there and is another one than asked for.
     """
     grade_samples(store)
+    check_texts(store, where=selection.where)
     run = Run("push", {**dataclasses.asdict(selection), **dataclasses.asdict(target)})
     with signed_in(store) as client:
         server = ReviewServer(client)

@@ -8,21 +8,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from annotation.review.questions import CARD, REASONING, SPANS, STEPS, TIER, TIERS
-from annotation.review.texts import shown_inline, shown_text, unit_offset
+from annotation.review.questions import CARD, REASONING, TIER, TIERS
+from annotation.review.suggestions import FoundInText, Suggestion, found_in_texts, of_findings
+from annotation.review.texts import shown_inline, shown_text
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
-from curation.grading import GRADER_VERSION, contradictions
 from curation.selection import selected_pairs
 from curation.splits.inspect import require_split
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import duckdb
-
-    from curation.grading import Format
 
 CONTENT = "content"
 """Metadata that holds the hash of what the record shows."""
@@ -49,16 +47,6 @@ class Selection:
     split: str | None = None
     per_pair: int = 2
     configuration: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """An automatic finding, as an answer that stands in the form already."""
-
-    question: str
-    value: Any
-    agent: str
-    score: float | list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +123,11 @@ def review_records(
         {"configuration": picked.configuration_id, "per_pair": selection.per_pair},
     )
     names = [column[0] for column in rows.description]
+    chosen = [dict(zip(names, values, strict=True)) for values in rows.fetchall()]
+    found = {} if blind else found_in_texts(connection, [row["sample_id"] for row in chosen])
     made = [
-        _record(dict(zip(names, values, strict=True)), picked.configuration_id, blind=blind)
-        for values in rows.fetchall()
+        _record(row, picked.configuration_id, None if blind else found.get(row["sample_id"], []))
+        for row in chosen
     ]
     if not made:
         raise TierwiseError(
@@ -147,7 +137,8 @@ def review_records(
     return made
 
 
-def _record(row: dict[str, Any], configuration: str, *, blind: bool) -> ReviewRecord:
+def _record(row: dict[str, Any], configuration: str, found: Sequence[FoundInText] | None) -> ReviewRecord:
+    """The record of a row; without suggestions where `found` is None."""
     metadata = {
         "gold_tier": row["gold_tier"],
         "model_tier": row["model_tier"],
@@ -164,7 +155,7 @@ def _record(row: dict[str, Any], configuration: str, *, blind: bool) -> ReviewRe
         gold_tier=row["gold_tier"],
         fields={CARD: _card(row), REASONING: shown_text(row["text"])},
         metadata={name: value for name, value in metadata.items() if value is not None},
-        suggestions=() if blind else tuple(_suggestions(row)),
+        suggestions=() if found is None else tuple(_suggestions(row, found)),
     )
 
 
@@ -195,21 +186,8 @@ def _tier(tier: int) -> str:
     return f"{tier} {TIERS[str(tier)]}"
 
 
-def _suggestions(row: dict[str, Any]) -> Iterator[Suggestion]:
-    form: Format = row["format"]
-    stated = contradictions(row["text"], form)
-    if stated:
-        spans = [
-            {
-                "label": "self",
-                "start": unit_offset(row["text"], start),
-                "end": unit_offset(row["text"], stop),
-            }
-            for start, stop in stated
-        ]
-        # A rule either holds or not.
-        yield Suggestion(SPANS, spans, f"grader {GRADER_VERSION}", [1.0] * len(spans))
-        yield Suggestion(STEPS, ["verdict"], f"grader {GRADER_VERSION}", [1.0])
+def _suggestions(row: dict[str, Any], found: Sequence[FoundInText]) -> Iterator[Suggestion]:
+    yield from of_findings(row["text"], found)
     if row["suggested_tier"] is not None:
         agent = _NO_AGENT.sub("-", f"suspects {row['scorer']}")[:200]
         yield Suggestion(TIER, str(row["suggested_tier"]), agent, round(float(row["suggested_p"]), 4))

@@ -78,6 +78,7 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
     _run("rationales", "--teacher", "shop", store=store)
     drawn = ("--n", str(n), "--max-tokens", str(max_tokens), "--temperature", "0.7")
     _run("sample", "--model", model, *drawn, store=store)
+    _run("check", store=store)
     _run("difficulty", store=store)
     _run("pairs", store=store)
     share = str(max(pairs // 4, 12))
@@ -109,6 +110,7 @@ def demo(pairs: int, n: int, max_tokens: int, model: str, store: Store) -> None:
         'python -m warehouse sql "SELECT band, tier, count(*) AS pairs FROM pair_overview GROUP BY ALL ORDER BY ALL"',
         f"python -m warehouse lineage {_a_preference(store)}",
         "python -m curation split show train_v1",
+        "python -m warehouse sql \"SELECT words, evidence FROM current_findings WHERE kind = 'grounding' LIMIT 5\"",
         f"python -m eval predict --split calibration_v1 --model {model}",
         f"python -m eval predict --split eval_v1 --model {model}",
         f"python -m eval partition fit {predictor} --fit calibration_v1 --judge eval_v1",
@@ -127,6 +129,7 @@ def _run(*arguments: str, store: Store | None = None) -> None:
 
 
 def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
+    from curation.checks.finding import KINDS
     from curation.configurations import pick_configuration
     from curation.difficulty import BANDS
     from curation.splits.inspect import list_splits
@@ -159,6 +162,14 @@ def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
         preferences = connection.execute(
             "SELECT count(*) FROM preferences WHERE configuration_id = ?", [picked.configuration_id]
         ).fetchall()[0][0]
+        texts, *errors = connection.execute(
+            "SELECT max(texts), "
+            + ", ".join(f"sum(found) FILTER (kind = '{kind}')" for kind in KINDS)
+            + " FROM ("
+            "SELECT kind, sum(texts) AS texts, sum(found) AS found FROM hallucinations "
+            "WHERE step = 'any' AND configuration_id = ? GROUP BY kind)",
+            [picked.configuration_id],
+        ).fetchall()[0]
         splits = list_splits(connection)
     return {
         "configuration": picked.text,
@@ -168,6 +179,7 @@ def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
         "pass@1": pass_1,
         f"pass@{n}": pass_n,
         "bands": {band: bands.get(band, 0) for band in BANDS},
+        "with an error": {kind: f"{found / texts:.0%}" for kind, found in zip(KINDS, errors, strict=True)},
         "preferences": preferences,
         "splits": [f"{s['split']}: {s['pairs']} pairs, {s['queries']} queries, {s['role']}" for s in splits],
         "files": [store.place.name, *map(str, files)],

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curation.commands.check import check_all, require_option
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
+    from curation.checks.finding import Requirement
     from curation.preferences import HardestBy
-    from curation.reviewed import Reviewed
+    from curation.teachable import Reviewed
     from warehouse.store import Store
 
 
@@ -66,6 +68,7 @@ def difficulty(store: Store, as_json: bool) -> None:
     type=click.Choice(["accepted"]),
     help="Choose only what people accepted or wrote.",
 )
+@require_option
 @db_option
 @json_option
 def pairs(
@@ -75,13 +78,17 @@ def pairs(
     hardest_by: HardestBy,
     max_length_ratio: float,
     reviewed: Reviewed | None,
+    require: tuple[Requirement, ...],
     store: Store,
     as_json: bool,
 ) -> None:
     """Build DPO preferences from correct and wrong samples of the same prompt, grading first what is not graded."""
     from curation.preferences import update_preferences
+    from curation.teachable import Demands
 
     _grade(store)
+    if require:
+        check_all(store)
     summary = update_preferences(
         store,
         configuration=configuration,
@@ -89,7 +96,7 @@ def pairs(
         per_prompt=per_prompt,
         hardest_by=hardest_by,
         max_length_ratio=max_length_ratio,
-        reviewed=reviewed,
+        demands=Demands(reviewed, require),
     )
     print_summary(summary, as_json)
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from curation.commands.check import check_all, require_option
 from warehouse.console import db_option, json_option, print_summary
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from curation.reviewed import Reviewed
+    from curation.checks.finding import Requirement
     from curation.splits.create import Role
+    from curation.teachable import Reviewed
     from warehouse.store import Store
 
 
@@ -52,6 +54,7 @@ def split() -> None:
     metavar="any|TEACHER",
     help="Complete prompts with teachers' rationales alone.  [default: these, else correct samples]",
 )
+@require_option
 @click.option("--prompt", help="Prompt template.  [default: that of the configuration, else answer-first]")
 @click.option(
     "--configuration", metavar="ID", help="Whose difficulty and samples.  [default: the newest finished]"
@@ -67,6 +70,7 @@ def create(
     drop_near_copies: bool,
     reviewed: Reviewed | None,
     rationales: str | None,
+    require: tuple[Requirement, ...],
     prompt: str | None,
     configuration: str | None,
     store: Store,
@@ -80,7 +84,9 @@ def create(
     from curation.splits.create import Recipe, create_split
     from curation.splits.inspect import show_split
 
-    recipe = Recipe(name, where, size, role, seed, drop_near_copies, reviewed, rationales, prompt)
+    recipe = Recipe(name, where, size, role, seed, drop_near_copies, reviewed, rationales, prompt, require)
+    if require:
+        check_all(store)
     made = create_split(store, recipe, configuration)
     with store.read() as connection:
         shown = show_split(connection, made["split"])

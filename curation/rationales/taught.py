@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from curation.reviewed import sql_teachable
-
 if TYPE_CHECKING:
-    from curation.reviewed import Reviewed
+    from curation.teachable import Demands
 
 _TAUGHT = """
     SELECT coalesce(c.rationale_id, a.rationale_id) AS rationale_id, a.pair_id, p.tier, p.item_version_id,
@@ -23,17 +21,20 @@ _TAUGHT = """
         AND (x.title, x.description, x.brand) IS NOT DISTINCT FROM (v.title, v.description, v.brand)
     LEFT JOIN review_outcomes o ON o.sample_id = a.sample_id
     LEFT JOIN rationales c ON o.outcome = 'corrected' AND c.rationale_id = o.rationale_id AND c.text <> ''
-    WHERE a.text <> '' AND coalesce(c.tier, a.tier) = p.tier AND (c.rationale_id IS NOT NULL OR {teachable})
+    WHERE a.text <> '' AND coalesce(c.tier, a.tier) = p.tier
+        AND CASE WHEN c.rationale_id IS NULL THEN {teachable} ELSE {fit} END
 """
 
 
-def taught_rationales(reviewed: Reviewed | None) -> str:
+def taught_rationales(demands: Demands) -> str:
     """Query for the rationales that lead to the gold tier and are about the text that was judged.
 
     What people rejected is not among them, and what they corrected is there in their words. ``tokens`` are those that
     the teacher generated, NULL where it generated none.
 
     Args:
-        reviewed: ``accepted`` takes only what people accepted or wrote.
+        demands: What is asked of them.
     """
-    return _TAUGHT.format(teachable=sql_teachable("o.outcome", reviewed))
+    return _TAUGHT.format(
+        teachable=demands.sql_teachable("o.outcome", "a.sample_id"), fit=demands.sql_fit("c.rationale_id")
+    )

@@ -69,6 +69,7 @@ def dataset_card(
                 ("where", f"`{recipe['where']}`" if recipe["where"] else "every pair with a tier"),
                 ("size asked for", recipe["size"] or "all"),
                 ("reviewed", recipe.get("reviewed") or "not asked for"),
+                ("required of texts", ", ".join(recipe.get("require") or ()) or "nothing"),
                 ("seed", recipe["seed"]),
                 ("difficulty and samples of", sampled[0][0] if sampled else "nothing: not sampled yet"),
             ]

@@ -10,10 +10,14 @@ Of several the shortest, which wanders least.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from curation.grades import CURRENT_GRADES
 from curation.rationales.taught import taught_rationales
-from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from warehouse.ddl import sql_text
+
+if TYPE_CHECKING:
+    from curation.teachable import Demands
 
 ANY_TEACHER = "any"
 
@@ -41,15 +45,16 @@ _RATIONALES = """
 """
 
 
-def completions(reviewed: Reviewed | None, rationales: str | None) -> str:
+def completions(demands: Demands, rationales: str | None) -> str:
     """Query for pair_id, prompt_hash, sample_id or rationale_id, and ``place``, least first, of $configuration.
 
     Args:
-        reviewed: ``accepted`` takes only what people accepted or wrote.
+        demands: What is asked of a text beside its tier.
         rationales: Takes rationales alone, of any teacher or of the one named; None takes samples too.
     """
-    teachable = sql_teachable("o.outcome", reviewed)
-    of_model = _SAMPLES.format(corrections=CORRECTIONS, grades=CURRENT_GRADES, teachable=teachable)
+    teachable = demands.sql_teachable("o.outcome", "g.sample_id")
+    corrections = demands.sql_corrections()
+    of_model = _SAMPLES.format(corrections=corrections, grades=CURRENT_GRADES, teachable=teachable)
     named = "true" if rationales in (None, ANY_TEACHER) else f"written_by = {sql_text(rationales)}"
-    of_teachers = _RATIONALES.format(taught=taught_rationales(reviewed), named=named)
+    of_teachers = _RATIONALES.format(taught=taught_rationales(demands), named=named)
     return f"SELECT * FROM ({of_model}) WHERE {rationales is None} UNION ALL {of_teachers}"

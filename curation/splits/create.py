@@ -18,12 +18,12 @@ from curation.prompts import (
     rendered_prompt_row,
 )
 from curation.rationales.taught import taught_rationales
-from curation.reviewed import CORRECTIONS, Reviewed, sql_teachable
 from curation.selection import selected_pairs
 from curation.splits.completions import completions
 from curation.splits.content import COMPLETIONS, FROZEN_TABLES, MEMBERS, PREFERENCES, content_hash
 from curation.splits.draw import draw_needs
 from curation.splits.leaks import NEAR_COPY, NEED, refuse_shared_needs, settle_near_copies
+from curation.teachable import Demands
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run, utc_now
 from warehouse.parts import insert_rows
@@ -32,7 +32,9 @@ from warehouse.transactions import Rollback
 if TYPE_CHECKING:
     import duckdb
 
+    from curation.checks.finding import Requirement
     from curation.prompts import Template
+    from curation.teachable import Reviewed
     from warehouse.store import Store
 
 Role = Literal["train", "calibration", "eval"]
@@ -54,6 +56,7 @@ class Recipe:
             of refusing them.
         reviewed: ``accepted`` takes only pairs with a text that people accepted or wrote, and only such texts as
             completions and chosen sides.
+        require: Kinds of findings that no completion or chosen side may have, by the names of what it then is.
         rationales: Complete with rationales alone: of the teacher of this name, or ``any``.
         prompt: Template of the prompts; None takes that of the configuration, else answer-first.
     """
@@ -67,6 +70,12 @@ class Recipe:
     reviewed: Reviewed | None = None
     rationales: str | None = None
     prompt: str | None = None
+    require: tuple[Requirement, ...] = ()
+
+    @property
+    def demands(self) -> Demands:
+        """What is asked of completions and chosen sides."""
+        return Demands(self.reviewed, self.require)
 
 
 def create_split(store: Store, recipe: Recipe, configuration: str | None = None) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def create_split(store: Store, recipe: Recipe, configuration: str | None = None)
         refuse_shared_needs(connection, recipe.role)
         dropped = settle_near_copies(connection, recipe.role, drop=recipe.drop_near_copies)
         _stage_completions(connection, picked, recipe)
-        _stage_preferences(connection, picked, recipe.reviewed)
+        _stage_preferences(connection, picked, recipe.demands)
         frozen = content_hash(
             connection, " UNION ALL ".join(f"SELECT row_hash FROM new_{t.name}" for t in FROZEN_TABLES)
         )
@@ -144,7 +153,7 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration
             f"no pair with a tier matches {recipe.where or 'true'!r}; bands come from `python -m curation difficulty`"
         )
     if recipe.reviewed:
-        found -= _leave_out_unreviewed(connection, configuration, recipe.rationales)
+        found -= _leave_out_unreviewed(connection, configuration, recipe)
         if not found:
             raise TierwiseError(
                 "--reviewed accepted: no pair here has a text that people accepted or corrected; `python -m annotation "
@@ -169,12 +178,13 @@ def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration
 
 
 def _leave_out_unreviewed(
-    connection: duckdb.DuckDBPyConnection, configuration: str | None, rationales: str | None
+    connection: duckdb.DuckDBPyConnection, configuration: str | None, recipe: Recipe
 ) -> int:
     """Take pairs without a correction or an accepted sample (a teacher's too) out of ``selected``; return how many."""
     return int(
         connection.execute(
-            f"DELETE FROM selected WHERE pair_id NOT IN (SELECT pair_id FROM ({completions('accepted', rationales)})) "
+            "DELETE FROM selected WHERE pair_id NOT IN "
+            f"(SELECT pair_id FROM ({completions(recipe.demands, recipe.rationales)})) "
             "AND pair_id NOT IN (SELECT f.pair_id FROM preferences f "
             "JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id "
             "WHERE f.configuration_id = $configuration::UUID AND o.outcome = 'accepted')",
@@ -255,7 +265,7 @@ def _stage_completions(
         CREATE TEMP TABLE new_split_completions AS
         WITH m AS (
             SELECT c.pair_id, c.prompt_hash, c.sample_id, c.rationale_id
-            FROM ({completions(recipe.reviewed, recipe.rationales)}) c
+            FROM ({completions(recipe.demands, recipe.rationales)}) c
             JOIN new_split_members n ON n.pair_id = c.pair_id AND n.prompt_hash = c.prompt_hash
             QUALIFY row_number() OVER (PARTITION BY c.pair_id ORDER BY c.place) = 1
         )
@@ -275,7 +285,7 @@ def _stage_completions(
 
 
 def _stage_preferences(
-    connection: duckdb.DuckDBPyConnection, configuration: str | None, reviewed: Reviewed | None
+    connection: duckdb.DuckDBPyConnection, configuration: str | None, demands: Demands
 ) -> None:
     # Preferences may be older than what people said since.
     connection.execute(
@@ -287,9 +297,9 @@ def _stage_preferences(
             FROM preferences f JOIN new_split_members n ON n.pair_id = f.pair_id AND n.prompt_hash = f.prompt_hash
             LEFT JOIN review_outcomes o ON o.sample_id = f.chosen_sample_id
             WHERE f.configuration_id = $configuration::UUID AND CASE WHEN f.chosen_rationale_id IS NULL
-                THEN {sql_teachable("o.outcome", reviewed)}
-                ELSE f.chosen_rationale_id IN (SELECT rationale_id FROM ({CORRECTIONS})
-                    UNION SELECT rationale_id FROM ({taught_rationales(reviewed)})) END
+                THEN {demands.sql_teachable("o.outcome", "f.chosen_sample_id")}
+                ELSE f.chosen_rationale_id IN (SELECT rationale_id FROM ({demands.sql_corrections()})
+                    UNION SELECT rationale_id FROM ({taught_rationales(demands)})) END
         )
         SELECT m.*, {PREFERENCES.row_hash} AS row_hash FROM m {PREFERENCES.source}
         """,

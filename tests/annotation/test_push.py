@@ -81,11 +81,19 @@ def test_findings_are_suggested_unless_blind(desk: Desk) -> None:
     fill(desk.store, [PAN])
     desk.push()
     suggestions = desk.records()[PAN.sample_id(1).hex]["suggestions"]
-    at = TEXT.index("2.") + 1  # one more in UTF-16, for the emoji
+    # One more in UTF-16, for the emoji.
+    five, six, two = (TEXT.index(words) + 1 for words in ("5<", "6 inch", "2."))
     names = {q["id"]: q["name"] for q in desk.api("GET", f"datasets/{desk.dataset_id}/questions")["items"]}
     assert {names[s["question_id"]]: (s["agent"], s["value"]) for s in suggestions} == {
-        "failing_steps": ("grader 1", ["verdict"]),
-        "hallucinations": ("grader 1", [{"label": "self", "start": at, "end": at + 1}]),
+        "failing_steps": ("check text 1", ["verdict"]),
+        "hallucinations": (
+            "check text 1",
+            [
+                {"label": "unsupported", "start": five, "end": five + 1},
+                {"label": "unsupported", "start": six, "end": six + 6},
+                {"label": "self", "start": two, "end": two + 1},
+            ],
+        ),
     }
     assert "leave --blind out" in desk.push("--blind", code=1)["error"]
     desk.dataset += "-blind"
@@ -116,6 +124,8 @@ def test_an_update_takes_back_what_is_no_longer_suggested(desk: Desk) -> None:
     assert desk.records()[PAN.sample_id(1).hex]["suggestions"]
     with desk.store.write(Run("test", {})) as connection:
         connection.execute("UPDATE samples SET text = '3\nIt is a wok.' WHERE sample_index = 1")
+        for table in ("findings", "checked_texts"):
+            connection.execute(f"DELETE FROM {table}")
     assert desk.push()["updated"] == 1
     assert desk.records()[PAN.sample_id(1).hex]["suggestions"] == []
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from click.testing import CliRunner
 
+from curation.shop import INGEST_OPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -105,6 +107,25 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny_model import save_tiny_model
 
     return save_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def shop_store(tmp_path_factory: pytest.TempPathFactory, command: RunCommand) -> Path:
+    """Eighty judged pairs of the shop and its rulebook. Copy before changing it."""
+    folder = tmp_path_factory.mktemp("shop")
+    store, shop = folder / "shop.duckdb", folder / "shop.csv"
+    command("curation", "synthesize", "--pairs", "80", "--out", shop)
+    command("curation", "ingest", "table", shop, *INGEST_OPTIONS, "--db", store)
+    command("curation", "rules", "load", "shop", "--db", store)
+    return store
+
+
+@pytest.fixture
+def shop(shop_store: Path, tmp_path: Path) -> Path:
+    """A copy of `shop_store` to change."""
+    copy = tmp_path / "shop.duckdb"
+    copy.write_bytes(shop_store.read_bytes())
+    return copy
 
 
 @pytest.fixture(scope="session")

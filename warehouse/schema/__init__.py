@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warehouse.schema.evaluation import EVALUATION
+from warehouse.schema.findings import FINDINGS
 from warehouse.schema.judged import JUDGED
 from warehouse.schema.ledger import LEDGER
 from warehouse.schema.reasoning import REASONING
@@ -19,8 +20,17 @@ from warehouse.schema.splits import SPLITS
 if TYPE_CHECKING:
     from warehouse.ddl import Table
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
-TABLES: tuple[Table, ...] = (*LEDGER, *JUDGED, *SAMPLING, *REVIEW, *REASONING, *SPLITS, *EVALUATION)
+TABLES: tuple[Table, ...] = (
+    *LEDGER,
+    *JUDGED,
+    *SAMPLING,
+    *REVIEW,
+    *REASONING,
+    *FINDINGS,
+    *SPLITS,
+    *EVALUATION,
+)
 
 TABLE_BY_NAME = {table.name: table for table in TABLES}

@@ -1,15 +1,12 @@
-"""A store of the made-up shop under its rulebook, and teachers that say what a test tells them."""
+"""Teachers that say what a test tells them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import pytest
-
 from curation.backends import Completion, Failure, never
 from curation.models import ModelReference
-from curation.shop import INGEST_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,26 +14,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from curation.backends import Decoding, Enough, Request
-    from tests.curation.conftest import RunCommand
-
-
-@pytest.fixture(scope="session")
-def shop_store(tmp_path_factory: pytest.TempPathFactory, command: RunCommand) -> Path:
-    """Eighty judged pairs of the shop and its rulebook. Copy before changing it."""
-    folder = tmp_path_factory.mktemp("shop")
-    store, shop = folder / "shop.duckdb", folder / "shop.csv"
-    command("curation", "synthesize", "--pairs", "80", "--out", shop)
-    command("curation", "ingest", "table", shop, *INGEST_OPTIONS, "--db", store)
-    command("curation", "rules", "load", "shop", "--db", store)
-    return store
-
-
-@pytest.fixture
-def shop(shop_store: Path, tmp_path: Path) -> Path:
-    """A copy of `shop_store` to change."""
-    copy = tmp_path / "shop.duckdb"
-    copy.write_bytes(shop_store.read_bytes())
-    return copy
 
 
 @dataclass
