@@ -6,7 +6,8 @@
 All by the real commands: a generated shop, of which twelve categories and three kinds of query are taken, its
 derivations as a teacher's rationales, frozen splits (the combinations of the eval split are unseen in training), SFT of
 a randomly initialised model with a tokenizer of its own, one greedy answer to each held-out pair. What it says is held
-against the shop's truth, step by step.
+against the shop's truth, step by step. The errors that `curation check` finds, which knows no truth, are held against
+it too.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _TAKEN = (
 )
 _OTHERS = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
 _ANSWERS = """
-    SELECT s.text, s.finish_reason, s.completion_tokens, q.text, q.text || ' ' || v.title, q.intent, j.reason
+    SELECT s.text, s.finish_reason, s.completion_tokens, q.text, q.text || ' ' || v.title, q.intent, j.reason,
+        EXISTS (SELECT 1 FROM current_findings f WHERE f.text_id = s.sample_id AND f.severity = 'error')
     FROM (FROM samples SEMI JOIN newest_configuration USING (configuration_id)) s
     JOIN split_members p ON p.pair_id = s.pair_id AND p.split = 'eval_v1' JOIN queries q USING (query_id)
     JOIN item_versions v ON v.item_version_id = p.item_version_id JOIN judgments j ON j.judgment_id = p.judgment_id
@@ -118,7 +120,7 @@ def _judge(store: Path, form: Format) -> tuple[dict[str, list[tuple[str, bool]]]
         answers = connection.execute(_ANSWERS).fetchall()
     kept: dict[str, list[tuple[str, bool]]] = {}
     rejects: dict[str, int] = {}
-    for text, finish, _, query, about, intent, reason in answers:
+    for text, finish, _, query, about, intent, reason, is_found in answers:
         rationale = read_answer(text, form, about, finished=finish == "stop")
         if isinstance(rationale, Reject):
             rejects[rationale.reason] = rejects.get(rationale.reason, 0) + 1
@@ -132,6 +134,14 @@ def _judge(store: Path, form: Format) -> tuple[dict[str, list[tuple[str, bool]]]
         for field in fields(Steps):
             kept.setdefault(f"{field.name} right", []).append((query, getattr(right, field.name)))
         kept.setdefault("every step right", []).append((query, right.all))
+        if not right.all:
+            kept.setdefault("of answers with a wrong step, those with an error found", []).append(
+                (query, is_found)
+            )
+        if is_found:
+            kept.setdefault("of answers with an error found, those with a wrong step", []).append(
+                (query, not right.all)
+            )
     return kept, rejects, sum(answer[2] for answer in answers) / len(answers)
 
 
@@ -184,6 +194,7 @@ def main(
         drawn = ("--n", 1, "--temperature", 0, "--max-tokens", 256, "--prompt", prompt, "--batch-size", 64)
         where = "pair_id IN (SELECT pair_id FROM split_members WHERE split = 'eval_v1')"
         _run("curation", "sample", "--model", trained, *drawn, "--where", where, store=store)
+        _run("curation", "check", "--where", where, store=store)
         kept, rejects, tokens = _judge(store, prompt)
     click.echo(
         f"{parameters / 1e6:.1f} million parameters, {steps} steps of 16 in {minutes:.0f} minutes, {prompt}, "
