@@ -23,6 +23,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import CROWDFLOWER
 from curation.ingest.files import open_tables
 from curation.ingest.load import ingest
 from curation.ingest.sources import CrowdFlower
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from eval.metrics.measure import Difference
     from eval.predict.baselines import Baseline
 
-CROWDFLOWER = Path(__file__).resolve().parents[2] / "shared" / "data" / "crowdflower" / "train.csv"
 SEEDS = (0, 1, 2, 3, 4)
 
 

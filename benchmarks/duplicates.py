@@ -30,6 +30,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import CROWDFLOWER
 from curation.duplicates.search import SAME_TITLE, TITLE, near_copies
 from curation.ingest.cleaning import clean_description
 from curation.shop import generate
@@ -37,7 +38,6 @@ from curation.shop import generate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-CROWDFLOWER = Path(__file__).resolve().parents[2] / "shared" / "data" / "crowdflower" / "train.csv"
 DEALS = 5
 EXAMPLES = 6
 COLOURS = (

@@ -34,6 +34,7 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from benchmarks import CROWDFLOWER
 from curation.baseline import FOLDS, TIERS, assign_folds, out_of_fold_tier_probs
 from curation.ingest.files import open_tables
 from curation.ingest.load import ingest
@@ -55,7 +56,6 @@ PAIRS = 5_000
 PLANTED = 0.1
 SEEDS = (0, 1, 2)
 COMMON = 20
-CROWDFLOWER = Path(__file__).resolve().parents[2] / "shared" / "data" / "crowdflower" / "train.csv"
 SHOP_TIERS = {"Excellent": 4, "Related": 3, "Mismatch": 2, "Irrelevant": 1}
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 from scipy.stats import binomtest
 
+from benchmarks import CROWDFLOWER
 from benchmarks.hallucination.planting import FAULTS, REPORTED, Planted, plant
 from benchmarks.hallucination.real import KINDS as READ_KINDS
 from benchmarks.hallucination.real import load_answers
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CATALOGUE = 4_000
-_CROWDFLOWER = Path(__file__).resolve().parents[3] / "shared" / "data" / "crowdflower" / "train.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _real(path: Path) -> None:
 @click.command()
 @click.option("--size", default=200, show_default=True, help="Planted texts for each fault.")
 @click.option(
-    "--crowdflower", type=click.Path(path_type=Path), default=_CROWDFLOWER, help="CrowdFlower's train.csv."
+    "--crowdflower", type=click.Path(path_type=Path), default=CROWDFLOWER, help="CrowdFlower's train.csv."
 )
 def main(size: int, crowdflower: Path) -> None:
     """Print the tables."""

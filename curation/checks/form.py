@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from curation.checks.chain import relation_of
 from curation.checks.finding import Finding
 from curation.rationales.rationale import FormError, Rationale
+from curation.rationales.reading import in_another_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ _LOOP_WORDS = 4
 _LOOP_TIMES = 4
 _LINE_TIMES = 3
 _WORD = re.compile(r"\w+")
-_LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
 _LETTER = re.compile(r"[^\W\d_]")
 _EARLY = re.compile(r"\btier\b\W{0,6}[1-4]\b|\A\W{0,4}[1-4]\W{0,4}\n", re.IGNORECASE)
 _ECHO = re.compile(
@@ -74,7 +74,7 @@ def form_findings(
     if loop := _repeated_line(chain) if chain.is_rationale else _repeated_words(text):
         evidence = f"{text[slice(*loop)]!r} comes again and again"
         yield Finding("form", "loop", "whole", evidence, loop)
-    if _latin_share(f"{checked.query} {checked.title}") > 0.5 and _latin_share(text) < 0.5:
+    if in_another_script(text, f"{checked.query} {checked.title}"):
         evidence = "query and item are in Latin letters, most of the text is not"
         yield Finding("form", "another script", "whole", evidence)
 
@@ -127,8 +127,3 @@ def _repeated_words(text: str) -> tuple[int, int] | None:
         if times[said] == _LOOP_TIMES:
             return run[0].start(), run[-1].end()
     return None
-
-
-def _latin_share(text: str) -> float:
-    letters = len(_LETTER.findall(text))
-    return len(_LATIN.findall(text)) / letters if letters else 1.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from curation.checks.finding import Finding
 from curation.checks.verdict import named_categories
-from curation.rulebook.logic import Cell, fits, folded, speaks_of
+from curation.rulebook.logic import cells_of, fits, folded, speaks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def rule_findings(checked: CheckedText, chain: Chain, rationale: Rationale | Non
     """
     if checked.rulebook is None:
         return
-    cells = _cells(rationale) if rationale else []
+    cells = cells_of(rationale) if rationale else []
     categories = folded(named_categories(checked.rulebook, checked, rationale)) if rationale else frozenset()
     for name, span in _cited(chain.having("rules")):
         rule = checked.rulebook.by_name.get(name)
@@ -43,15 +43,6 @@ def rule_findings(checked: CheckedText, chain: Chain, rationale: Rationale | Non
             if not applies:
                 evidence = f"no step meets {name}: {rule.text}"
                 yield Finding("rule", "does not apply", "rules", evidence, span)
-
-
-def _cells(rationale: Rationale) -> list[Cell]:
-    cells = [Cell(rationale.relation)]
-    cells += [
-        Cell(rationale.relation, each.strength, each.attribute, check.outcome if check else "unknown")
-        for each, check in rationale.answers()
-    ]
-    return cells
 
 
 def _cited(lines: list[Line]) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -92,9 +92,14 @@ def read_answer(text: str, form: Format, about: str, *, finished: bool = True) -
     if int(verdict[1]) != rationale.tier:
         said = f"the verdict is {TIER_NAMES[rationale.tier]}, the tier {verdict[1]}"
         return Reject(AGAINST_VERDICT, said)
-    if _latin_share(about) > 0.5 and _latin_share(_words(rationale)) < 0.5:
+    if in_another_script(_words(rationale), about):
         return Reject("another script", "query and item are in Latin letters, most of the answer is not")
     return rationale
+
+
+def in_another_script(text: str, about: str) -> bool:
+    """Whether most letters of `about` are Latin, and most of `text` are not."""
+    return _latin_share(about) > 0.5 and _latin_share(text) < 0.5
 
 
 def read_rationales(store: Store, configuration_id: uuid.UUID) -> dict[str, Any]:

@@ -90,14 +90,21 @@ def decide(
         and fits(rule.scope.locale, locales)
         and fits(rule.scope.category, named)
     ]
+    over = {rule.name: rule.over for rule in rules}
+    caps = tuple(
+        _cap(cell, [rule for rule in able if speaks_of(rule, cell)], over) for cell in cells_of(rationale)
+    )
+    return Decision(min((cap.tier for cap in caps if cap.tier is not None), default=4), caps)
+
+
+def cells_of(rationale: Rationale) -> list[Cell]:
+    """What the steps of a rationale show: the category step, then each requirement, unknown without a check."""
     cells = [Cell(rationale.relation)]
     cells += [
         Cell(rationale.relation, each.strength, each.attribute, check.outcome if check else "unknown")
         for each, check in rationale.answers()
     ]
-    over = {rule.name: rule.over for rule in rules}
-    caps = tuple(_cap(cell, [rule for rule in able if speaks_of(rule, cell)], over) for cell in cells)
-    return Decision(min((cap.tier for cap in caps if cap.tier is not None), default=4), caps)
+    return cells
 
 
 def folded(names: Iterable[str]) -> frozenset[str]:
