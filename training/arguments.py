@@ -93,7 +93,7 @@ def stage_command(
             as_json: bool,
             **own: Any,
         ) -> None:
-            from training.processes import is_main
+            from training.processes import is_main, leave
             from warehouse.console import print_summary
 
             context = click.get_current_context()
@@ -106,6 +106,8 @@ def stage_command(
                 if is_main():
                     raise
                 raise SystemExit(1) from None
+            finally:
+                leave()
             if is_main():
                 next_steps = summary.pop("next", [])
                 print_summary(summary, as_json)

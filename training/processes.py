@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from warehouse.errors import TierwiseError
@@ -50,3 +51,10 @@ def on_main(find: Callable[[], T]) -> T:
         # Said once is enough.
         raise TierwiseError(str(answer[1])) if here.is_main_process else SystemExit(1)
     return cast("T", answer[0])
+
+
+def leave() -> None:
+    """Leave the process group, if there is one: its threads abort a process that ends with them running."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

@@ -63,3 +63,19 @@ def test_what_is_wrong_is_said_once(launch: Callable[..., subprocess.CompletedPr
     done = launch("--split", "nowhere_v1")
     assert done.returncode != 0
     assert done.stderr.count("no split nowhere_v1") == 1
+
+
+def test_a_command_ends_outside_of_its_process_group(store: Path) -> None:
+    program = f"""
+import torch
+from training.grpo import main
+
+group = torch.distributed.HashStore()
+torch.distributed.init_process_group("gloo", store=group, rank=0, world_size=1)
+try:
+    main(["--split", "nowhere_v1", "--db", {str(store)!r}])
+except SystemExit as end:
+    print(end.code, torch.distributed.is_initialized())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1", "False"], done.stderr
