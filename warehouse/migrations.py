@@ -74,6 +74,11 @@ def _to_version_7(connection: duckdb.DuckDBPyConnection) -> None:
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 
 
+def _to_version_8(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in ("derived_verdicts", "sample_steps"):
+        _execute_all(connection, TABLE_BY_NAME[name].ddl())
+
+
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     2: _to_version_2,
     3: _to_version_3,
@@ -81,6 +86,7 @@ MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     5: _to_version_5,
     6: _to_version_6,
     7: _to_version_7,
+    8: _to_version_8,
 }
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 

@@ -148,6 +148,7 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
 # What takes a version away again, newest first.
 _BACK: dict[int, tuple[str, ...]] = {
     7: tuple(f"DROP TABLE {name}" for name in ("findings", "checked_texts")),
+    8: tuple(f"DROP TABLE {name}" for name in ("derived_verdicts", "sample_steps")),
     6: (
         *(f"DROP TABLE {name}" for name in ("rulebooks", "rules", "rationale_rejects")),
         "ALTER TABLE prompts DROP COLUMN purpose",

@@ -51,4 +51,25 @@ FINDINGS: tuple[Table, ...] = (
             RUN,
         ),
     ),
+    Table(
+        "derived_verdicts",
+        "Tiers that a model derived from reasoning alone, whose own verdict it was not shown.",
+        ("text_id", "checker", "checker_version"),
+        (
+            _TEXT,
+            PAIR,
+            _CHECKER,
+            _VERSION,
+            Column("tier", "INTEGER", "Its most probable tier; NULL where it gave none.", required=False),
+            Column(
+                "tier_probs",
+                "DOUBLE[]",
+                "Probabilities that it gives tiers 1 to 4; NULL without a tier.",
+                required=False,
+            ),
+            Column("reason", "VARCHAR", "Why there is no tier.", required=False),
+            Column("prompt_tokens", "INTEGER", "Tokens of the prompt with the chat template."),
+            RUN,
+        ),
+    ),
 )

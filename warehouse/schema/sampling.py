@@ -34,7 +34,8 @@ SAMPLING: tuple[Table, ...] = (
             Column(
                 "purpose",
                 "VARCHAR",
-                "What its answers are: judgments; rationales; or rationales-for-gold, which are told the gold tier.",
+                "What its answers are: judgments; rationales; rationales-for-gold, which are told the gold tier; or "
+                "continuations of judgments from the end of a step.",
                 required=False,
             ),
             RUN,
@@ -99,6 +100,29 @@ SAMPLING: tuple[Table, ...] = (
             Column("finish_reason", "VARCHAR", "stop, or length where max_tokens cut it."),
             Column("prompt_tokens", "INTEGER", "Tokens of the prompt with the chat template."),
             Column("completion_tokens", "INTEGER", "Tokens generated."),
+            RUN,
+        ),
+    ),
+    Table(
+        "sample_steps",
+        "Steps of the reasoning of samples, from whose ends it was continued anew.",
+        ("sample_id", "step_index"),
+        (
+            Column("sample_id", "UUID", "Sample.", "samples"),
+            PAIR,
+            Column("step_index", "INTEGER", "From 1."),
+            Column(
+                "step", "VARCHAR", "query, item, category, attribute, rules, verdict, or whole for prose."
+            ),
+            Column("span_start", "INTEGER", "First character in the text, from 0."),
+            Column("span_stop", "INTEGER", "Character after the last."),
+            Column(
+                "continued_by",
+                "UUID",
+                "Configuration of the continuations: that of the sample, under a prompt for continuing.",
+                "configurations",
+            ),
+            Column("prefix_hash", "UUID", "Hash of the prompt that ends with the reasoning up to here."),
             RUN,
         ),
     ),
