@@ -15,7 +15,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +41,7 @@ _TAKEN = (
     "kind IN ('plain', 'question', 'negation') AND query_id IN "
     f"(SELECT query_id FROM queries WHERE regexp_extract(intent, ': ([^;]+)', 1) IN {_CATEGORIES})"
 )
+HELD_OUT = "pair_id IN (SELECT pair_id FROM split_members WHERE split = 'eval_v1')"
 _OTHERS = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <> 'train')"
 _ANSWERS = """
     SELECT s.text, s.finish_reason, s.completion_tokens, q.text, q.text || ' ' || v.title, q.intent, j.reason,
@@ -53,31 +53,32 @@ _ANSWERS = """
 """
 
 
-def _run(*arguments: object, store: Path | None = None) -> None:
+def run(*arguments: object, store: Path | None = None) -> str:
+    """Run ``python -m …`` and return what it prints; end the benchmark if it fails."""
     at_store = ["--db", str(store)] if store else []
     command = [sys.executable, "-m", *map(str, arguments), *at_store]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command[2:])}\n{done.stdout}{done.stderr}")
+    return done.stdout
 
 
-def _prepare(folder: Path, pairs: int, held_out: int, prompt: str) -> Path:
+def _prepare(store: Path, pairs: int, held_out: int, prompt: str) -> None:
     """A store with the shop's pairs, their rationales and two splits."""
-    store, shop = folder / "shop.duckdb", folder / "shop.csv"
-    _run("curation", "synthesize", "--pairs", pairs, "--seed", 11, "--out", shop)
-    _run("curation", "ingest", "table", shop, *INGEST_OPTIONS, store=store)
-    _run("curation", "rules", "load", "shop", store=store)
-    _run("curation", "rationales", "--teacher", "shop", "--where", _TAKEN, store=store)
+    shop = store.with_name("shop.csv")
+    run("curation", "synthesize", "--pairs", pairs, "--seed", 11, "--out", shop)
+    run("curation", "ingest", "table", shop, *INGEST_OPTIONS, store=store)
+    run("curation", "rules", "load", "shop", store=store)
+    run("curation", "rationales", "--teacher", "shop", "--where", _TAKEN, store=store)
     of_eval = ("--role", "eval", "--where", _TAKEN, "--size", held_out)
-    _run("curation", "split", "create", "eval", *of_eval, store=store)
+    run("curation", "split", "create", "eval", *of_eval, store=store)
     apart = ("--where", f"{_TAKEN} AND {_OTHERS}", "--drop-near-copies")
     taught = ("--rationales", "shop", "--prompt", prompt)
-    _run("curation", "split", "create", "train", *apart, *taught, store=store)
-    return store
+    run("curation", "split", "create", "train", *apart, *taught, store=store)
 
 
-def _new_model(store: Path, folder: Path, width: int, layers: int) -> tuple[Path, int]:
-    """A randomly initialised model whose tokenizer knows the train split's words; its folder and parameters."""
+def _new_model(store: Path, width: int, layers: int) -> Path:
+    """A randomly initialised model whose tokenizer knows the train split's words."""
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
 
@@ -108,10 +109,49 @@ def _new_model(store: Path, folder: Path, width: int, layers: int) -> tuple[Path
         tie_word_embeddings=True,
     )
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    path = folder / "new-model"
+    path = store.with_name("new-model")
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
-    return path, sum(parameter.numel() for parameter in model.parameters())
+    return path
+
+
+def trained_model(
+    folder: Path, prompt: str, pairs: int, held_out: int, steps: int, width: int, layers: int
+) -> tuple[Path, Path]:
+    """The store of the shop and the model trained on its rationales in `folder`, made if they are not there."""
+    store, model = folder / "shop.duckdb", folder / "trained"
+    if (model / "config.json").is_file():
+        return store, model
+    folder.mkdir(parents=True, exist_ok=True)
+    _prepare(store, pairs, held_out, prompt)
+    settings = {
+        "max_steps": steps,
+        "per_device_train_batch_size": 16,
+        "learning_rate": 1.5e-3,
+        # A model that starts from nothing learns to copy from prompts too: their titles come back in brand lines.
+        "completion_only_loss": False,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 100,
+        "train_sampling_strategy": "group_by_length",
+        "save_steps": 500,
+        "logging_steps": 50,
+    }
+    options = [each for name, value in settings.items() for each in (f"--{name}", value)]
+    new = _new_model(store, width, layers)
+    run("training.sft", "--split", "train_v1", "--model", new, "--out", model, *options, store=store)
+    return store, model
+
+
+def _training(store: Path, model: Path) -> tuple[float, float]:
+    """Millions of parameters of the trained model, and the minutes that training took."""
+    from safetensors.torch import load_file
+
+    with duckdb.connect(str(store), read_only=True) as connection:
+        seconds = connection.execute(
+            "SELECT epoch(ended_at - started_at) FROM runs WHERE kind = 'sft' AND status = 'finished'"
+        ).fetchall()[0][0]
+    parameters = sum(tensor.numel() for tensor in load_file(model / "model.safetensors").values())
+    return parameters / 1e6, seconds / 60
 
 
 def _judge(store: Path, form: Format) -> tuple[dict[str, list[tuple[str, bool]]], dict[str, int], float]:
@@ -145,7 +185,7 @@ def _judge(store: Path, form: Format) -> tuple[dict[str, list[tuple[str, bool]]]
     return kept, rejects, sum(answer[2] for answer in answers) / len(answers)
 
 
-def _share(answers: list[tuple[str, bool]]) -> str:
+def share_of(answers: list[tuple[str, bool]]) -> str:
     """Share that keeps it, with a 95 % interval by bootstrap over queries."""
     by_query: dict[str, list[bool]] = {}
     for query, kept in answers:
@@ -171,38 +211,19 @@ def main(
     """Print the table."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        store = _prepare(folder, pairs, held_out, prompt)
-        model, parameters = _new_model(store, folder, width, layers)
-        trained = folder / "trained"
-        started = time.monotonic()
-        settings = {
-            "max_steps": steps,
-            "per_device_train_batch_size": 16,
-            "learning_rate": 1.5e-3,
-            # A model that starts from nothing learns to copy from prompts too: their titles come back in brand lines.
-            "completion_only_loss": False,
-            "lr_scheduler_type": "cosine",
-            "warmup_steps": 100,
-            "train_sampling_strategy": "group_by_length",
-            "save_steps": 500,
-            "logging_steps": 50,
-        }
-        options = [each for name, value in settings.items() for each in (f"--{name}", value)]
-        _run("training.sft", "--split", "train_v1", "--model", model, "--out", trained, *options, store=store)
-        minutes = (time.monotonic() - started) / 60
+        store, model = trained_model(folder, prompt, pairs, held_out, steps, width, layers)
         drawn = ("--n", 1, "--temperature", 0, "--max-tokens", 256, "--prompt", prompt, "--batch-size", 64)
-        where = "pair_id IN (SELECT pair_id FROM split_members WHERE split = 'eval_v1')"
-        _run("curation", "sample", "--model", trained, *drawn, "--where", where, store=store)
-        _run("curation", "check", "--where", where, store=store)
+        run("curation", "sample", "--model", model, *drawn, "--where", HELD_OUT, store=store)
+        run("curation", "check", "--where", HELD_OUT, store=store)
         kept, rejects, tokens = _judge(store, prompt)
+        parameters, minutes = _training(store, model)
     click.echo(
-        f"{parameters / 1e6:.1f} million parameters, {steps} steps of 16 in {minutes:.0f} minutes, {prompt}, "
+        f"{parameters:.1f} million parameters, {steps} steps of 16 in {minutes:.0f} minutes, {prompt}, "
         f"{tokens:.0f} tokens an answer, {len(kept['in the form'])} held-out pairs"
     )
     click.echo("| | share of answers |\n|---|---|")
     for name, answers in kept.items():
-        click.echo(f"| {name} | {_share(answers)} |")
+        click.echo(f"| {name} | {share_of(answers)} |")
     click.echo(f"rejects: {rejects or 'none'}")
 
 

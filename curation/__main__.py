@@ -15,6 +15,7 @@ from curation.commands.rationales import rationales
 from curation.commands.rules import rules
 from curation.commands.sample import sample
 from curation.commands.split import split
+from curation.commands.step_values import step_values
 from curation.commands.suspects import suspects
 from warehouse.console import Group
 
@@ -34,6 +35,7 @@ for command in (
     sample,
     grade,
     check,
+    step_values,
     difficulty,
     pairs,
     split,

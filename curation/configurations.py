@@ -121,6 +121,10 @@ def pick_configuration(
     if len(rows) > 1:
         raise TierwiseError(f"{prefix} is the beginning of {len(rows)} configurations; give more of it")
     configuration_id, model, prompt, form, decoding, purpose = rows[0]
+    if purpose == "continuations":
+        raise TierwiseError(
+            f"{prefix} is the configuration of continuations; name that of the samples which they continue"
+        )
     if purpose != "judgments" and not teachers:
         raise TierwiseError(
             f"{prefix} is the configuration of a teacher, which judges nothing by itself; `split create --rationales "

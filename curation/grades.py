@@ -41,7 +41,7 @@ _UNGRADED = f"""
         CAST(p.judgment_id AS VARCHAR) AS judgment_id
     FROM samples s JOIN pairs p USING (pair_id)
     JOIN configurations c ON c.configuration_id = s.configuration_id JOIN prompts t USING (prompt_id)
-    WHERE p.tier IS NOT NULL AND NOT EXISTS (
+    WHERE p.tier IS NOT NULL AND coalesce(t.purpose, 'judgments') <> 'continuations' AND NOT EXISTS (
         SELECT 1 FROM grades g WHERE g.sample_id = s.sample_id AND g.judgment_id = p.judgment_id
             AND g.grader_version = '{GRADER_VERSION}')
 """

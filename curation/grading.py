@@ -21,6 +21,7 @@ first statement and reason-first the last, also where that one is out of range o
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -175,6 +176,15 @@ def contradictions(text: str, form: Format) -> list[tuple[int, int]]:
     return [found.span() for offset in others if offset is not None and (found := _ATOM.match(text, offset))]
 
 
+def statement_spans(text: str) -> list[tuple[int, int]]:
+    """Where a text states a tier in either form, or tries to: start and end of each statement, its key among it.
+
+    What an answer-first text opens with comes first.
+    """
+    opening = [(0, head[1])] if (head := _head(text)) else []
+    return opening + [(start, end) for _, start, end in _keyed(text, 0)]
+
+
 def follows_format(text: str, form: Format) -> bool:
     """Whether the verdict stands exactly where the prompt wants it, with a reason of ten letters or more beside it.
 
@@ -201,14 +211,18 @@ def _statements(text: str, form: Format) -> list[Verdict]:
     if form == "answer-first" and (head := _head(text)):
         found.append(head[0])
         pos = head[1]
+    return found + [verdict for verdict, _, _ in _keyed(text, pos)]
+
+
+def _keyed(text: str, pos: int) -> Iterator[tuple[Verdict, int, int]]:
+    """The statements with a key from `pos` on, each with where its key begins and where its value ends."""
     while key := _KEY.search(text, pos):
         if scale := _SCALE.match(text, key.start()):
             pos = scale.end()
             continue
         verdict, pos = _value(text, key.end(), named=_is_marked(key))
         if verdict and _asserted(text, key, pos):
-            found.append(verdict)
-    return found
+            yield verdict, key.start(), pos
 
 
 def _is_marked(key: re.Match[str]) -> bool:

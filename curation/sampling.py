@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.backends import Completion, Failure, Request
 from curation.budget import UNLIMITED, Budget, estimate
-from curation.sampling_plan import Rendered, Work, by_template, save_plan
+from curation.sampling_plan import Work, by_template, save_plan
 from curation.selection import selected_pairs, split_pairs
 from warehouse.errors import TierwiseError
 from warehouse.failpoints import failpoint
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from curation.backends import Backend
     from curation.configurations import Configuration
+    from curation.sampling_plan import Render
     from warehouse.store import LongRun, Store
 
 _WINDOW = 1_024
@@ -88,7 +89,7 @@ def sample(
     each: int | None = None,
     settled: Callable[[Path], str] | None = None,
     kind: str = "sample",
-    render: Callable[[dict[str, Any]], Rendered] | None = None,
+    render: Render | None = None,
     seed: int = 0,
     retry_failed: bool = False,
     budget: Budget = UNLIMITED,
@@ -101,15 +102,15 @@ def sample(
         store: The store; read once, then only for checkpoints.
         configuration: Model, template, decoding.
         load: Makes the backend; called only if something is missing.
-        n: Samples wanted for each pair.
+        n: Samples wanted for each prompt.
         where: SQL condition over ``pair_overview``.
         limit: At most so many pairs, the same ones each time.
         split: In place of both: the pairs of this split, with the item texts that it froze.
-        each: At most so many samples for each pair in this call.
+        each: At most so many samples for each prompt in this call.
         settled: From the folder of waiting parts, a query for the pair_id and prompt_hash of prompts that need no more
             samples, however few they have.
         kind: Of the run in the ledger. What commands take for the newest configuration is that of a ``sample``.
-        render: Makes the prompt of a row of the plan; by default the template alone does.
+        render: Makes the prompts of a row of the plan; by default the template alone makes one.
         seed: Moves every random stream.
         retry_failed: Try again what failed before.
         budget: Once it is spent nothing more is begun.
@@ -198,8 +199,8 @@ def _draw(
 
     started = checkpoint = time.monotonic()
     tasks = work.tasks()
-    while not enough(()) and (window := {task.pair_id: task for task in itertools.islice(tasks, _WINDOW)}):
-        requests = [Request(task.pair_id, task.messages, tuple(task.indices)) for task in window.values()]
+    while not enough(()) and (window := {task.key: task for task in itertools.islice(tasks, _WINDOW)}):
+        requests = [Request(key, task.messages, tuple(task.indices)) for key, task in window.items()]
         rendered: set[str] = set()
         answered: Counter[str] = Counter()
         for batch in backend.generate(requests, configuration.decoding, enough):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from warehouse.parts import with_waiting
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
@@ -80,15 +81,24 @@ class Rendered:
     rule_ids: tuple[str, ...] | None = None
 
 
+Render = Callable[[dict[str, Any]], Sequence[Rendered]]
+"""Makes the prompts of a row of a plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A pair with the sample indices that are still to be drawn, by random stream."""
+    """A prompt for a pair with the sample indices that are still to be drawn, by random stream."""
 
     pair_id: str
     item_version_id: str
     prompt_hash: str
     rendered: Rendered
     indices: dict[int, int]
+
+    @property
+    def key(self) -> str:
+        """What a request for it is called: the pair, and the prompt behind a colon."""
+        return f"{self.pair_id}:{self.prompt_hash}"
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -144,6 +154,11 @@ class Task:
         }
 
 
+def pair_of(key: str) -> str:
+    """The pair of a request that `Task.key` named."""
+    return key.partition(":")[0]
+
+
 class Work:
     """The tasks of a plan file, rendered as they are asked for.
 
@@ -153,8 +168,8 @@ class Work:
     Args:
         plan: What `save_plan` wrote.
         configuration_id: The configuration.
-        render: Makes the prompt of a row of the plan.
-        n: Samples wanted for each pair.
+        render: Makes the prompts of a row of the plan.
+        n: Samples wanted for each prompt.
         each: At most so many of those that are missing.
         seed: Moves every random stream.
         retry_failed: Take pairs that failed before.
@@ -164,7 +179,7 @@ class Work:
         self,
         plan: Path,
         configuration_id: uuid.UUID,
-        render: Callable[[dict[str, Any]], Rendered],
+        render: Render,
         n: int,
         *,
         each: int | None,
@@ -183,19 +198,19 @@ class Work:
         self.settled = 0
 
     def tasks(self) -> Iterator[Task]:
-        """Every pair of which something is missing."""
+        """Every prompt of which something is missing."""
         import pyarrow.parquet as pq
 
         self.there = self.failed = self.settled = 0
         with pq.ParquetFile(self._plan) as file:
             for batch in file.iter_batches(batch_size=1_024):
                 for row in batch.to_pylist():
-                    task = self._task(row)
-                    if task.indices:
-                        yield task
+                    for rendered in self._render(row):
+                        task = self._task(row, rendered)
+                        if task.indices:
+                            yield task
 
-    def _task(self, row: dict[str, Any]) -> Task:
-        rendered = self._render(row)
+    def _task(self, row: dict[str, Any], rendered: Rendered) -> Task:
         key = str(prompt_hash(rendered.messages))
         existing = {e["index"] for e in row["existing"] if e["prompt"] == key}
         missing = [index for index in range(self._n) if index not in existing]
@@ -215,12 +230,12 @@ class Work:
         return Task(row["pair_id"], row["item_version_id"], key, rendered, streams)
 
 
-def by_template(template: Template) -> Callable[[dict[str, Any]], Rendered]:
+def by_template(template: Template) -> Render:
     """Renders a row of a plan by `template`, without rules."""
 
-    def render(row: dict[str, Any]) -> Rendered:
+    def render(row: dict[str, Any]) -> list[Rendered]:
         fields = {name: row[name] for name in ("description", "brand", "price")}
-        return Rendered(template.render(row["query"], row["title"], **fields))
+        return [Rendered(template.render(row["query"], row["title"], **fields))]
 
     return render
 

@@ -3,7 +3,8 @@
 A sample that people rejected, disputed or corrected is no completion and no chosen side. A correction stands in for the
 sample that it corrects, as long as its tier is the pair's gold tier, in the format of the prompt that the sample
 answered. What nobody has reviewed passes, unless only what was accepted is asked for. Findings forbid nothing, unless
-texts without them are asked for; then no text passes that has one or was not checked, whoever wrote it.
+texts without them are asked for; then no text passes that has one, of whichever checker, or that the checks of texts
+have not read, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -53,12 +54,12 @@ class Demands:
         return f"coalesce({outcome} = 'accepted', {unreviewed}) AND {self.sql_fit(text_id)}"
 
     def sql_fit(self, text_id: str) -> str:
-        """Condition under which a text, a person's too, was checked and has none of the findings."""
+        """Condition under which a text, a person's too, was checked and has none of the findings of any checker."""
         if not self.required:
             return "true"
         kinds = ", ".join(sql_text(REQUIRED[name]) for name in self.required)
         return (
-            f"{text_id} IN (SELECT text_id FROM current_checks EXCEPT "
+            f"{text_id} IN (SELECT text_id FROM current_checks WHERE checker = 'text' EXCEPT "
             f"SELECT f.text_id FROM findings f SEMI JOIN current_checks USING (text_id, checker, checker_version) "
             f"WHERE f.kind IN ({kinds}))"
         )

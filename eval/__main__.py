@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from eval.commands.calibrate import calibrate
+from eval.commands.chains import chains
 from eval.commands.metrics import metrics
 from eval.commands.partition import partition
 from eval.commands.predict import predict
@@ -17,7 +18,7 @@ def main() -> None:
     """Judge predictions: tier probabilities, metrics, thresholds, reports."""
 
 
-for command in (predict, metrics, calibrate, partition, report):
+for command in (predict, metrics, calibrate, partition, report, chains):
     main.add_command(command)
 
 

@@ -92,7 +92,8 @@ class DynamicGRPOTrainer(GRPOTrainer):
         model: As TRL takes it.
         args: TRL's configuration; `reward_weights` is set to those of `rewards`.
         rewards: The reward functions, and the grades that outcomes are counted from.
-        train_dataset: Rows with `prompt` (messages), `tier` and `format`; one for each prompt of the curriculum.
+        train_dataset: Rows with `prompt` (messages), `tier`, `format` and, where completions are checked, `pair_id`;
+            one for each prompt of the curriculum.
         curriculum: Draws the prompts.
         generation_budget: At most so many times the batch's completions are generated in a window, round 0 included.
         on_window: Called with each window, on the main process alone.
@@ -193,7 +194,14 @@ class DynamicGRPOTrainer(GRPOTrainer):
         completions: list[Any],
         completion_ids_list: list[list[int]],
     ) -> torch.Tensor:
-        """TRL's, kept for all processes' rows together with what each completion counts for."""
+        """TRL's, kept for all processes' rows together with what each completion counts for.
+
+        The reward functions are told which completions are finished, by TRL's own test.
+        """
+        ends = {*self.eos_token_ids, self._tokenizer.pad_token_id}
+        inputs = [
+            {**row, "finished": ids[-1] in ends} for row, ids in zip(inputs, completion_ids_list, strict=True)
+        ]
         rewards: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         if self.model.training:
             counts = torch.tensor(
@@ -207,12 +215,9 @@ class DynamicGRPOTrainer(GRPOTrainer):
         self, inputs: list[dict[str, Any]], completions: list[Any], completion_ids: list[list[int]]
     ) -> list[tuple[int, int, int, int]]:
         """Of each local completion: sampled, right, unparsable, generated tokens."""
-        scores = self._rewards.scores(
-            completions, [row["tier"] for row in inputs], [row["format"] for row in inputs]
-        )
         return [
             (1, int(score.outcome == "correct"), int(score.outcome == "unparsable"), len(ids))
-            for score, ids in zip(scores, completion_ids, strict=True)
+            for score, ids in zip(self._rewards.scores(completions, inputs), completion_ids, strict=True)
         ]
 
     def _local_rows(self, groups: int) -> range:

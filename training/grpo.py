@@ -1,8 +1,8 @@
 """``python -m training.grpo``: GRPO on a split's prompts, sampled by how hard they are for the model as it learns.
 
-The reward is the project's one grader, by weighted components (`training.rewards`). Prompts are drawn from a curriculum
-of solve rates that starts at the split's bands (`training.curriculum`); groups that teach nothing are refilled
-(`training.dynamic`). Every group's outcome becomes a row of ``difficulty`` with its training step.
+The reward is the project's one grader and its checks, by weighted components (`training.rewards`). Prompts are drawn
+from a curriculum of solve rates that starts at the split's bands (`training.curriculum`); groups that teach nothing are
+refilled (`training.dynamic`). Every group's outcome becomes a row of ``difficulty`` with its training step.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from training.arguments import stage_command
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from curation.configurations import Configuration
     from training.arguments import Request
     from training.dynamic import DynamicGRPOTrainer, Window
     from training.journal import Journal
-    from training.rewards import Rewards
     from training.stage import Stage
 
 _STATE = "sampling.json"
@@ -38,8 +37,8 @@ _WINDOWS = 10
         "reward",
         multiple=True,
         metavar="NAME=WEIGHT",
-        help="Weight of a reward component: correct, ordinal, format, consistent. Repeat it; those not named stay as "
-        "they are.  [default: correct=1, ordinal=0.5, format=0.25, consistent=0.25]",
+        help="Weight of a reward component: correct, ordinal, format, consistent, grounded, cited, formed. Repeat it; "
+        "those not named stay as they are.  [default: correct=1, ordinal=0.5, format=0.25, consistent=0.25, no others]",
     ),
     click.option(
         "--generation-budget",
@@ -69,32 +68,39 @@ def main(request: Request) -> dict[str, Any]:
     """
     from trl import GRPOConfig
 
-    from training.rewards import Rewards
     from training.run import train
     from training.stage import prepare
 
-    rewards = Rewards(_weights(request.options["reward"]))
+    weights = _weights(request.options["reward"])
     stage = prepare("grpo", request, GRPOConfig, {}, table="grpo", reference=lambda config: config.beta != 0)
     _hold_to_windows(stage.config, asked="save_steps" in request.fields)
     if request.dry_run:
         return stage.plan()
-    return train(stage, lambda journal: _trainer(stage, rewards, journal))
+    return train(stage, lambda journal: _trainer(stage, weights, journal))
 
 
-def _trainer(stage: Stage, rewards: Rewards, journal: Journal) -> DynamicGRPOTrainer:
+def _trainer(stage: Stage, weights: Mapping[str, float], journal: Journal) -> DynamicGRPOTrainer:
+    from training.checker import read_checker
     from training.curriculum import Curriculum
     from training.dynamic import DynamicGRPOTrainer
+    from training.processes import on_main
     from training.replay import GuidedGRPOTrainer
+    from training.rewards import Rewards, need_checks
 
     guided: bool = stage.request.options["guided_replay"]
     rows = stage.payload.rows
+    checker = (
+        on_main(lambda: read_checker(stage.request.store, stage.payload.split))
+        if need_checks(weights)
+        else None
+    )
     configuration = _configuration(stage)
     for table, row in configuration.rows(journal.run_id):
         journal.add(table, [row])
     trainer = (GuidedGRPOTrainer if guided else DynamicGRPOTrainer)(
         stage.load_model(),
         stage.config,
-        rewards,
+        Rewards(weights, checker),
         stage.dataset(rows),
         Curriculum(
             [row["pair_id"] for row in rows],
@@ -193,7 +199,7 @@ def _configuration(stage: Stage) -> Configuration:
 
 
 def _weights(given: Sequence[str]) -> dict[str, float]:
-    from training.rewards import DEFAULT_WEIGHTS
+    from training.rewards import DEFAULT_WEIGHTS, require_weights
 
     weights = dict(DEFAULT_WEIGHTS)
     for word in given:
@@ -202,6 +208,7 @@ def _weights(given: Sequence[str]) -> dict[str, float]:
             weights[name] = float(number)
         except ValueError as error:
             raise TierwiseError(f"--reward {word}: needs a name and a number, such as correct=1") from error
+    require_weights(weights)
     return weights
 
 

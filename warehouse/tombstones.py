@@ -54,6 +54,11 @@ _REMOVALS = (
         "UPDATE rationale_rejects SET detail = ''",
         f"pair_id IN {_PAIRS} AND detail <> ''",
     ),
+    Removal(
+        "derived_verdicts",
+        f"UPDATE derived_verdicts SET reason = '{GONE}'",
+        f"pair_id IN {_PAIRS} AND reason <> '{GONE}'",
+    ),
     Removal("findings", "UPDATE findings SET evidence = ''", f"pair_id IN {_PAIRS} AND evidence <> ''"),
     # Notes and corrections quote it too.
     Removal(

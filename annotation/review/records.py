@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from annotation.review.questions import CARD, REASONING, TIER, TIERS
-from annotation.review.suggestions import FoundInText, Suggestion, found_in_texts, of_findings
+from annotation.review.suggestions import FoundInText, Suggestion, agent_name, found_in_texts, of_findings
 from annotation.review.texts import shown_inline, shown_text
 from curation.configurations import pick_configuration
 from curation.grades import CURRENT_GRADES
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 CONTENT = "content"
 """Metadata that holds the hash of what the record shows."""
 
-# What Argilla does not take in an agent's name.
-_NO_AGENT = re.compile(r"[^a-zA-Z0-9_:./ -]")
 _PLAIN = "margin:0 0 6px"
 # Long descriptions scroll in place, so that the reasoning below stays on a laptop's screen.
 _ITEM = "max-height:164px;overflow:auto;font-size:14px;line-height:1.45"
@@ -189,5 +186,5 @@ def _tier(tier: int) -> str:
 def _suggestions(row: dict[str, Any], found: Sequence[FoundInText]) -> Iterator[Suggestion]:
     yield from of_findings(row["text"], found)
     if row["suggested_tier"] is not None:
-        agent = _NO_AGENT.sub("-", f"suspects {row['scorer']}")[:200]
+        agent = agent_name(f"suspects {row['scorer']}")
         yield Suggestion(TIER, str(row["suggested_tier"]), agent, round(float(row["suggested_p"]), 4))

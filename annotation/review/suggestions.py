@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ _LABELS: dict[tuple[str, str | None], str] = {
     ("verdict", "states another tier"): "self",
     ("verdict", None): "verdict",
 }
+# What Argilla does not take in an agent's name, and how much of one it takes.
+_NO_AGENT = re.compile(r"[^a-zA-Z0-9_:./ -]")
+_LONGEST_AGENT = 200
 _FAILING = {step: step for step in ("query", "item", "category", "attribute", "verdict")} | {
     "rules": "verdict"
 }
@@ -85,15 +89,26 @@ def of_findings(text: str, found: Sequence[FoundInText]) -> Iterator[Suggestion]
                 {"label": label, "start": unit_offset(text, start), "end": unit_offset(text, stop)}
                 for _, label, (start, stop) in spans
             ],
-            spans[0][0].checker,
+            _agent([each for each, _, _ in spans]),
             [each.confidence for each, _, _ in spans],
         )
     steps: dict[str, float] = {}
-    for each in found:
-        if failing := _FAILING.get(each.step):
-            steps[failing] = max(steps.get(failing, 0.0), each.confidence)
+    at_steps = [each for each in found if each.step in _FAILING]
+    for each in at_steps:
+        failing = _FAILING[each.step]
+        steps[failing] = max(steps.get(failing, 0.0), each.confidence)
     if steps:
-        yield Suggestion(STEPS, list(steps), found[0].checker, list(steps.values()))
+        yield Suggestion(STEPS, list(steps), _agent(at_steps), list(steps.values()))
+
+
+def agent_name(name: str) -> str:
+    """`name` as Argilla takes an agent's."""
+    return _NO_AGENT.sub("-", name)[:_LONGEST_AGENT]
+
+
+def _agent(found: Sequence[FoundInText]) -> str:
+    """The checkers that found it."""
+    return agent_name(" and ".join(dict.fromkeys(each.checker for each in found)))
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:

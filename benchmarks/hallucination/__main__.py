@@ -2,8 +2,10 @@
 
     python -m benchmarks.hallucination
     python -m benchmarks.hallucination --crowdflower train.csv     # where the data is not beside the checkout
+    python -m benchmarks.hallucination --model smollm2-135m --size 60     # what a model that derives verdicts finds
 
-The planted texts are those of `planting.REPORTED`, on which no check was tuned. Intervals are 95 % Wilson intervals.
+The planted texts are those of `planting.REPORTED`, on which no check was tuned; a model reads flipped verdicts of
+`planting.DEVELOPMENT` and as many texts without a fault. Intervals are 95 % Wilson intervals.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import click
 from scipy.stats import binomtest
 
 from benchmarks import CROWDFLOWER
-from benchmarks.hallucination.planting import FAULTS, REPORTED, Planted, plant
+from benchmarks.hallucination.derived import Derived, derive
+from benchmarks.hallucination.planting import DEVELOPMENT, FAULTS, REPORTED, Planted, plant
 from benchmarks.hallucination.real import KINDS as READ_KINDS
 from benchmarks.hallucination.real import load_answers
 from curation.checks.checked_text import CheckedText
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CATALOGUE = 4_000
+_NO_DATA = "Real answers: skipped, no {}; name CrowdFlower's train.csv with --crowdflower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +136,42 @@ def _planted(size: int) -> None:
     click.echo(f"\n{a_minute:,.0f} texts a minute in one process, copies included.\n")
 
 
+def _derived(size: int, path: Path, model: str) -> None:
+    rows = plant(size, DEVELOPMENT.seed, DEVELOPMENT)
+    flipped = [row for row in rows if row.fault == "verdict flipped"]
+    clean = [row for row in rows if row.fault is None][:: len(FAULTS)][: len(flipped)]
+    planted = [_checked(row) for row in (*flipped, *clean)]
+    real = load_answers(path).read if path.exists() else ()
+    derived = derive([*planted, *(answer.checked for answer in real)], model)
+    click.echo(f"Verdicts derived by {model} from the reasoning alone.\n")
+    click.echo(
+        "| texts | read | with the fault | asked | precision | recall | errors alone: precision | recall "
+        "| flagged without the fault |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    labels = [row.fault is not None for row in (*flipped, *clean)]
+    _derived_row("planted", labels, derived[: len(planted)])
+    if real:
+        _derived_row("real", [answer.labels["verdict"] for answer in real], derived[len(planted) :])
+    else:
+        click.echo(_NO_DATA.format(path))
+
+
+def _derived_row(name: str, labels: Sequence[bool], derived: Sequence[Derived]) -> None:
+    each = list(zip(labels, derived, strict=True))
+    asked = sum(found.asked for found in derived)
+    cells = []
+    for severities in ({"error", "warning"}, {"error"}):
+        right = sum(is_so and found.severity in severities for is_so, found in each)
+        flagged = sum(found.severity in severities for found in derived)
+        cells += [_share(right, flagged), _share(right, sum(labels))]
+    wrongly = [found.severity is not None for is_so, found in each if not is_so]
+    cells.append(_share(sum(wrongly), len(wrongly)))
+    click.echo(f"| {name} | {len(each)} | {sum(labels)} | {asked} | {' | '.join(cells)} |")
+
+
 def _real(path: Path) -> None:
     if not path.exists():
-        click.echo(f"Real answers: skipped, no {path}; name CrowdFlower's train.csv with --crowdflower")
+        click.echo(_NO_DATA.format(path))
         return
     answers = load_answers(path)
     vocabulary = Vocabulary.of([text for row in answers.catalogue for text in row], [])
@@ -166,8 +203,14 @@ def _real(path: Path) -> None:
 @click.option(
     "--crowdflower", type=click.Path(path_type=Path), default=CROWDFLOWER, help="CrowdFlower's train.csv."
 )
-def main(size: int, crowdflower: Path) -> None:
+@click.option(
+    "--model", help="Have this model derive verdicts, and print what that finds in place of all else."
+)
+def main(size: int, crowdflower: Path, model: str | None) -> None:
     """Print the tables."""
+    if model:
+        _derived(size, crowdflower, model)
+        return
     _planted(size)
     _real(crowdflower)
 

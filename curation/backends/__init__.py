@@ -51,7 +51,8 @@ class Request:
 
     Attributes:
         key: The caller's name for this prompt; comes back with every completion.
-        messages: The chat so far; the backend applies the model's own chat template.
+        messages: The chat so far; the backend applies the model's own chat template. Where the last turn is the
+            assistant's, its text is the beginning of the answer, and completions go on from there.
         streams: One 128-bit random stream per wanted completion. Equal streams draw equal random numbers
             whatever the batch; the text may still differ between batchings by floating-point rounding.
     """
@@ -123,6 +124,13 @@ class Failure:
     key: str
     reason: str
     lasting: bool = True
+
+
+def begun_answer(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
+    """The chat up to the answer that is asked for, and what is given of that answer."""
+    if messages and messages[-1].role == "assistant":
+        return messages[:-1], messages[-1].content
+    return messages, ""
 
 
 Enough = Callable[[Sequence[Completion]], bool]

@@ -19,7 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 from transformers.utils import logging
 
-from curation.backends import Completion, EmittedDigit, Failure, Request, Score, never
+from curation.backends import Completion, EmittedDigit, Failure, Request, Score, begun_answer, never
 from curation.backends.decoding import draw_uniforms, repeat_cache, sample_tokens
 from curation.backends.tokens import digit_families, load_tokenizer, text_of
 from warehouse.errors import TierwiseError
@@ -187,11 +187,12 @@ class TransformersBackend:
         texts: dict[int, str] = {}
         failures = []
         for index, request in enumerate(requests):
-            chat = [{"role": turn.role, "content": turn.content} for turn in request.messages]
+            turns, begun = begun_answer(request.messages)
+            chat = [{"role": turn.role, "content": turn.content} for turn in turns]
             try:
-                texts[index] = self.tokenizer.apply_chat_template(
-                    chat, add_generation_prompt=True, tokenize=False
-                )
+                # Not by continue_final_message: templates trim turns, and an answer goes on where it stood.
+                prompt = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+                texts[index] = prompt + begun
             except jinja2.TemplateError as error:
                 failures.append(Failure(request.key, f"the chat template refuses this prompt: {error}"))
         prompts = []

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections import Counter, deque
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.checks.checked_text import CheckedText
 from curation.checks.copies import Written, copy_findings
-from curation.checks.text_checks import CHECKS_VERSION, check_text
-from curation.checks.vocabulary import stored_vocabulary
-from curation.rulebook.stored import stored_rulebook
+from curation.checks.given import GIVEN_COLUMNS, GIVEN_JOINS, LEARNT_UNDER, stored_checker
+from curation.checks.text_checks import CHECKS_VERSION
 from curation.selection import selected_pairs
 from warehouse.ddl import sql_text
 from warehouse.failpoints import failpoint
@@ -27,11 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    import duckdb
-
     from curation.checks.finding import Finding
-    from curation.checks.vocabulary import Vocabulary
-    from curation.rulebook.rule import Rulebook
+    from curation.checks.given import Checker
     from warehouse.store import Store
 
 TEXT = "text"
@@ -45,62 +38,34 @@ _ALONE = 4_000
 # empty texts.
 _UNCHECKED = """
     SELECT CAST(x.text_id AS VARCHAR) AS text_id, CAST(x.pair_id AS VARCHAR) AS pair_id, x.text, x.form, x.tier,
-        x.finished, x.configuration, t.purpose IN ('rationales', 'rationales-for-gold') AS steps_asked,
-        q.text AS query, q.kind, q.locale, v.title, v.description, v.brand, CAST(v.attributes AS VARCHAR) AS attributes,
-        b.rulebook, b.version, b.shown
+        x.finished, x.configuration, {columns}
     FROM (
         SELECT sample_id AS text_id, pair_id, prompt_hash, s.text, t.format AS form, tier,
-            finish_reason = 'stop' AS finished, CAST(configuration_id AS VARCHAR) AS configuration
+            finish_reason = 'stop' AS finished, CAST(configuration_id AS VARCHAR) AS configuration, model_id
         FROM samples s JOIN configurations USING (configuration_id) JOIN prompts t USING (prompt_id)
+        WHERE coalesce(t.purpose, 'judgments') <> 'continuations'
         UNION ALL
-        SELECT rationale_id, a.pair_id, prompt_hash, a.text, NULL, a.tier, true, NULL
+        SELECT rationale_id, a.pair_id, prompt_hash, a.text, NULL, a.tier, true, NULL, model_id
         FROM rationales a JOIN samples s ON s.sample_id = a.corrects_sample_id
+        JOIN configurations USING (configuration_id)
     ) x
     SEMI JOIN selected ON selected.pair_id = x.pair_id
-    JOIN rendered_prompts r ON r.pair_id = x.pair_id AND r.prompt_hash = x.prompt_hash
-    JOIN prompts t ON t.prompt_id = r.prompt_id
-    JOIN pairs p ON p.pair_id = x.pair_id JOIN queries q ON q.query_id = p.query_id
-    JOIN item_versions v ON v.item_version_id = r.item_version_id
-    LEFT JOIN (
-        SELECT pair_id, prompt_hash, any_value(rulebook) AS rulebook, any_value(version) AS version, list(rule) AS shown
-        FROM (SELECT pair_id, prompt_hash, unnest(rule_ids) AS rule_id FROM rendered_prompts)
-        JOIN rules USING (rule_id) GROUP BY ALL
-    ) b ON b.pair_id = x.pair_id AND b.prompt_hash = x.prompt_hash
+    {joins}
     WHERE x.text <> '' AND NOT EXISTS (SELECT 1 FROM checked_texts k
-        WHERE k.text_id = x.text_id AND k.checker = '{checker}' AND k.checker_version = '{version}')
+        WHERE k.text_id = x.text_id AND k.checker = {checker} AND k.checker_version = {version})
     ORDER BY x.configuration, x.text_id
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
-    """What a process needs to check texts."""
+def sql_unchecked(checker: str, version: str) -> str:
+    """Query for the texts of pairs in ``selected`` that a version of `checker` has not read, with what they were given.
 
-    vocabulary: Vocabulary
-    rulebooks: Mapping[tuple[str, int], Rulebook]
-
-    def check(self, rows: Sequence[dict[str, Any]]) -> list[list[Finding]]:
-        """Findings of each text."""
-        return [check_text(self._text(row), self.vocabulary) for row in rows]
-
-    def _text(self, row: dict[str, Any]) -> CheckedText:
-        attributes = json.loads(row["attributes"] or "{}")
-        return CheckedText(
-            text=row["text"],
-            form=row["form"],
-            tier=row["tier"],
-            query=row["query"],
-            title=row["title"],
-            description=row["description"] or "",
-            brand=row["brand"] or "",
-            attributes={str(name): str(value) for name, value in attributes.items() if value is not None},
-            kind=row["kind"],
-            locale=row["locale"],
-            steps_asked=bool(row["steps_asked"]),
-            finished=row["finished"],
-            rulebook=self.rulebooks.get((row["rulebook"], row["version"])),
-            shown=frozenset(row["shown"] or ()),
-        )
+    Texts that were taken down are none of them.
+    """
+    joins = GIVEN_JOINS.format(learnt=LEARNT_UNDER, of="model_id")
+    return _UNCHECKED.format(
+        columns=GIVEN_COLUMNS, joins=joins, checker=sql_text(checker), version=sql_text(version)
+    )
 
 
 def check_texts(
@@ -129,10 +94,10 @@ def check_texts(
         unchecked = Path(directory) / "unchecked.parquet"
         with store.read() as connection:
             selected_pairs(connection, where)
-            query = _UNCHECKED.format(checker=TEXT, version=CHECKS_VERSION)
+            query = sql_unchecked(TEXT, CHECKS_VERSION)
             copied = connection.execute(f"COPY ({query}) TO {sql_text(unchecked)} (FORMAT parquet)")
             total = int(copied.fetchall()[0][0])
-            checker = _Checker(stored_vocabulary(connection), _rulebooks(connection))
+            checker = stored_checker(connection)
         if not total:
             return {"checked": 0, "with_findings": 0, "findings": {}}
         copies = _copies(unchecked)
@@ -146,9 +111,9 @@ def check_texts(
                     [*findings, *copies.get(row["text_id"], ())]
                     for row, findings in zip(rows, found, strict=True)
                 ]
-                long_run.write_part("findings", _finding_rows(rows, every, run))
+                long_run.write_part("findings", finding_rows(rows, every, run, TEXT, CHECKS_VERSION))
                 failpoint("part")
-                long_run.write_part("checked_texts", _checked_rows(rows, every, run))
+                long_run.write_part("checked_texts", checked_rows(rows, every, run, TEXT, CHECKS_VERSION))
                 kinds.update(kind for findings in every for kind in {finding.kind for finding in findings})
                 with_findings += sum(1 for findings in every if findings)
                 done += len(rows)
@@ -159,11 +124,6 @@ def check_texts(
                 "findings": dict(kinds.most_common()),
             }
     return run.summary
-
-
-def _rulebooks(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, int], Rulebook]:
-    versions = connection.execute("SELECT rulebook, version FROM rulebooks").fetchall()
-    return {(name, version): stored_rulebook(connection, name, version) for name, version in versions}
 
 
 def _copies(unchecked: Path) -> dict[str, list[Finding]]:
@@ -194,7 +154,7 @@ def _add_copies(found: dict[str, list[Finding]], names: list[str], texts: list[W
 
 
 def _in_processes(
-    batches: Iterator[list[dict[str, Any]]], checker: _Checker, *, alone: bool
+    batches: Iterator[list[dict[str, Any]]], checker: Checker, *, alone: bool
 ) -> Iterator[tuple[list[dict[str, Any]], list[list[Finding]]]]:
     """Batches with their findings, in their order; a few wait at a time, however many there are."""
     if alone:
@@ -213,11 +173,11 @@ def _in_processes(
             yield first, future.result()
 
 
-_own: list[_Checker] = []
+_own: list[Checker] = []
 """The checker of a worker process, which would else travel with every batch."""
 
 
-def _begin(checker: _Checker) -> None:
+def _begin(checker: Checker) -> None:
     _own.append(checker)
 
 
@@ -225,18 +185,23 @@ def _check(rows: list[dict[str, Any]]) -> list[list[Finding]]:
     return _own[0].check(rows)
 
 
-def _finding_rows(
-    rows: Sequence[dict[str, Any]], found: Sequence[list[Finding]], run: Run
+def finding_rows(
+    rows: Sequence[Mapping[str, Any]],
+    found: Sequence[Sequence[Finding]],
+    run: Run,
+    checker: str,
+    version: str,
 ) -> list[dict[str, Any]]:
+    """Rows of ``findings``: what `checker` found in each of `rows`, which have text_id and pair_id."""
     return [
         {
             "finding_id": str(
-                content_id("finding", row["text_id"], TEXT, CHECKS_VERSION, finding.kind, finding.name, place)
+                content_id("finding", row["text_id"], checker, version, finding.kind, finding.name, place)
             ),
             "text_id": row["text_id"],
             "pair_id": row["pair_id"],
-            "checker": TEXT,
-            "checker_version": CHECKS_VERSION,
+            "checker": checker,
+            "checker_version": version,
             "kind": finding.kind,
             "finding": finding.name,
             "step": finding.step,
@@ -252,15 +217,20 @@ def _finding_rows(
     ]
 
 
-def _checked_rows(
-    rows: Sequence[dict[str, Any]], found: Sequence[list[Finding]], run: Run
+def checked_rows(
+    rows: Sequence[Mapping[str, Any]],
+    found: Sequence[Sequence[Finding]],
+    run: Run,
+    checker: str,
+    version: str,
 ) -> list[dict[str, Any]]:
+    """Rows of ``checked_texts``, as `finding_rows`."""
     return [
         {
             "text_id": row["text_id"],
             "pair_id": row["pair_id"],
-            "checker": TEXT,
-            "checker_version": CHECKS_VERSION,
+            "checker": checker,
+            "checker_version": version,
             "findings": len(findings),
             "run_id": str(run.run_id),
         }

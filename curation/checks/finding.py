@@ -36,7 +36,7 @@ class Finding:
         evidence: What the text was held against, in a sentence.
         span: First character in the text, from 0, and the one after the last; None for what is missing.
         severity: ``error``, or ``warning`` where it may be meant so.
-        confidence: Share of such findings that hold, as measured on planted faults.
+        confidence: How likely it holds; of a model's finding what that gives its own tier.
     """
 
     kind: Kind

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from curation.checks.checked_text import CheckedText
     from curation.checks.vocabulary import Vocabulary
 
-CHECKS_VERSION = "1"
+CHECKS_VERSION = "2"
 
 _LONGEST = 20_000
 

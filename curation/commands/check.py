@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -10,7 +10,9 @@ from curation.checks.finding import REQUIRED
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
+    from curation.backends.opening import Engine
     from curation.checks.finding import Requirement
+    from curation.models import ModelReference, ServedModel
     from warehouse.store import Store
 
 
@@ -33,15 +35,73 @@ require_option = click.option(
 
 @click.command()
 @click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="Also ask this model which tier the reasoning alone leads to: a folder, a hub id, smollm2-135m; openai:URL, "
+    "openai:URL#MODEL or openai:MODEL for a server that gives log-probabilities.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float32"]),
+    help="Precision of its weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Prompts in flight.  [default: 32 on a CPU, 256 on a GPU]"
+)
+@click.option("--dry-run", is_flag=True, help="Only say how much the model would be asked.")
 @db_option
 @json_option
-def check(where: str | None, store: Store, as_json: bool) -> None:
+def check(
+    where: str | None,
+    model: str | None,
+    dtype: Literal["bfloat16", "float32"] | None,
+    batch_size: int | None,
+    dry_run: bool,
+    store: Store,
+    as_json: bool,
+) -> None:
     """Find verdicts that do not follow, and claims that nothing states.
 
     Samples, rationales and people's corrections are each read once by each version of the checks. Findings
     have spans; rates are in the view hallucinations.
+
+    With --model each is also read once by that model, which derives the tier anew; no answer is asked for twice.
+    The key of a server comes from OPENAI_API_KEY.
     """
-    print_summary(check_all(store, where), as_json)
+    if model is None:
+        if dtype or batch_size or dry_run:
+            raise click.UsageError("--dtype, --batch-size and --dry-run are for --model; name one")
+        print_summary(check_all(store, where), as_json)
+        return
+    from curation.backends.opening import Engine, find_model
+
+    reference = find_model(model)
+    summary = {} if dry_run else check_all(store, where)
+    derived = _derive(store, reference, Engine(dtype, batch_size), where, dry_run)
+    if as_json:
+        print_summary({**summary, "model": reference.name, "derived": derived}, as_json)
+    else:
+        told = {name.replace("_", " "): count for name, count in derived.items()}
+        print_summary({**summary, f"by {reference.name}": told}, as_json)
+
+
+def _derive(
+    store: Store, model: ModelReference | ServedModel, engine: Engine, where: str | None, dry_run: bool
+) -> dict[str, Any]:
+    from curation.backends.opening import open_backend
+    from curation.checks.deriving import derive_verdicts
+
+    with progress() as shown:
+        task = shown.add_task(f"verdicts by {model.name}", total=None)
+        return derive_verdicts(
+            store,
+            model,
+            lambda: open_backend(model, engine),
+            where=where,
+            dry_run=dry_run,
+            report=lambda done, total: shown.update(task, completed=done, total=total),
+        )
 
 
 def check_all(store: Store, where: str | None = None) -> dict[str, Any]:

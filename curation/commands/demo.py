@@ -167,7 +167,7 @@ def _overview(store: Store, files: list[Path]) -> dict[str, Any]:
             + ", ".join(f"sum(found) FILTER (kind = '{kind}')" for kind in KINDS)
             + " FROM ("
             "SELECT kind, sum(texts) AS texts, sum(found) AS found FROM hallucinations "
-            "WHERE step = 'any' AND configuration_id = ? GROUP BY kind)",
+            "WHERE checker = 'text' AND step = 'any' AND configuration_id = ? GROUP BY kind)",
             [picked.configuration_id],
         ).fetchall()[0]
         splits = list_splits(connection)

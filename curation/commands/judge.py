@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @db_option
 @json_option
 def grade(store: Store, as_json: bool) -> None:
-    """Grade the samples that have no grade under today's gold and grader."""
+    """Grade the samples that have no grade under today's gold and grader.
+
+    The view graded_samples has each sample's current grade, and whether it is consistent, grounded, cited,
+    formed and original by `curation check`.
+    """
     print_summary(_grade(store), as_json)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from curation.grading import Format
     from curation.rulebook.rule import Rule
 
-Purpose = Literal["judgments", "rationales", "rationales-for-gold"]
+Purpose = Literal["judgments", "rationales", "rationales-for-gold", "continuations"]
 
 DEFAULT_TEMPLATE = "answer-first"
 
@@ -43,8 +43,8 @@ class Template:
         name: Name in the registry.
         text: The whole file; its hash is the template's id.
         format: Where the tier stands in the answers it asks for.
-        purpose: What its answers are for: judgments of a model's own, or rationales of a teacher, who is told the gold
-            tier or is not.
+        purpose: What its answers are for: judgments of a model's own; rationales of a teacher, who is told the gold
+            tier or is not; or continuations of judgments that are given in part.
         description_characters: A longer description is cut there, at a word, with an ellipsis.
         system: Text of the system message, without placeholders.
         user: Text of the user message.
@@ -89,7 +89,7 @@ class Template:
             if not any(line.endswith(f"${name}") and not value for name, value in fields.items())
         ]
         filled = string.Template("\n".join(lines)).substitute(
-            {name: _TAG.sub(lambda tag: _NEUTRAL[tag[0]], value) for name, value in fields.items()}
+            {name: neutralise(value) for name, value in fields.items()}
         )
         return (Message("system", self.system), Message("user", filled))
 
@@ -141,6 +141,16 @@ def parse_template(name: str, text: str) -> Template:
         system=system.strip(),
         user=user.strip(),
     )
+
+
+def for_continuing(template: Template) -> Template:
+    """The same prompt as `template`, a template for judgments, for answers whose beginning is given."""
+    return parse_template(template.name, f"purpose: continuations\n{template.text}")
+
+
+def neutralise(text: str) -> str:
+    """`text` with all that could close a tag of ours, or end a turn, made harmless."""
+    return _TAG.sub(lambda tag: _NEUTRAL[tag[0]], text)
 
 
 def messages_json(messages: tuple[Message, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from curation.backends.opening import Engine, find_model, open_backend
+from curation.sampling_plan import pair_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,10 +40,12 @@ def find_teacher(
         return model, lambda: open_backend(model, engine)
     from curation.shop.teacher import DerivationBackend, Facts, derivation_model
 
-    def facts(pairs: Sequence[str]) -> dict[str, Facts]:
+    def facts(keys: Sequence[str]) -> dict[str, Facts]:
+        pairs = {key: pair_of(key) for key in keys}
         with store.read() as connection:
-            rows = connection.execute(_FACTS, {"pairs": list(pairs)}).fetchall()
-        return {pair_id: Facts(*rest) for pair_id, *rest in rows}
+            rows = connection.execute(_FACTS, {"pairs": list(pairs.values())}).fetchall()
+        found = {pair_id: Facts(*rest) for pair_id, *rest in rows}
+        return {key: found[pair_id] for key, pair_id in pairs.items() if pair_id in found}
 
     held_out = DERIVATIONS[name]
     return derivation_model(held_out), lambda: DerivationBackend(facts, held_out=held_out)

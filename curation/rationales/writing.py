@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from curation.prompts import Template
     from curation.rulebook.rule import Rulebook
     from curation.sampling import Progress
+    from curation.sampling_plan import Render
     from warehouse.store import Store
 
 Gold = Literal["blind", "conditioned"]
@@ -150,13 +151,13 @@ def write_rationales(
     }
 
 
-def render_with_rules(template: Template, book: Rulebook, k: int) -> Callable[[dict[str, Any]], Rendered]:
+def render_with_rules(template: Template, book: Rulebook, k: int) -> Render:
     """Renders a row of a sampling plan by `template`, with the rules retrieved for its pair."""
     today = datetime.now(UTC).date()
     retriever = Retriever([rule for rule in book.rules if rule.is_valid(today)], k)
     sees_gold = template.purpose == "rationales-for-gold"
 
-    def render(row: dict[str, Any]) -> Rendered:
+    def render(row: dict[str, Any]) -> list[Rendered]:
         about = {name: row[name] for name in ("query", "title", "description", "category", "kind", "locale")}
         found = retriever.retrieve(Subject(**about))
         messages = template.render(
@@ -168,7 +169,7 @@ def render_with_rules(template: Template, book: Rulebook, k: int) -> Callable[[d
             rules=found,
             gold=row["gold"] if sees_gold else None,
         )
-        return Rendered(messages, tuple(str(book.rule_id(rule)) for rule in found))
+        return [Rendered(messages, tuple(str(book.rule_id(rule)) for rule in found))]
 
     return render
 

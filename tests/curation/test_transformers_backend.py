@@ -436,3 +436,17 @@ def test_smollm2_answers_as_generate_does() -> None:
         assert answers[text, 1].first == pytest.approx(
             digit_logprobs(backend, prompt_ids(backend, text), ""), abs=1e-3
         )
+
+
+def test_an_answer_that_was_begun_goes_on_where_it_stood(backend: TransformersBackend) -> None:
+    begun = " tier 3 \n"
+    request = Request("k", (Message("user", "shoes"), Message("assistant", begun)), (0,))
+    found = complete(backend, [request], Decoding(GREEDY, max_tokens=12))["k", 0]
+    chat = [{"role": "user", "content": "shoes"}]
+    rendered = backend.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) + begun
+    ids = backend.tokenizer(rendered, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    settings = {"attention_mask": torch.ones_like(ids), "pad_token_id": 0, "do_sample": False}
+    settings = {"attention_mask": torch.ones_like(ids), "pad_token_id": 0, "do_sample": False}
+    expected = backend.model.generate(ids, max_new_tokens=12, **settings)[0, ids.shape[1] :]
+    assert found.prompt_tokens == ids.shape[1]
+    assert found.text == backend.tokenizer.decode(expected, skip_special_tokens=True)

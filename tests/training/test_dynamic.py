@@ -175,6 +175,42 @@ def train_static(
     return trainer, batches
 
 
+class ScriptedCut(ScriptedDynamic):
+    """Every other completion runs to its token limit."""
+
+    def _generate_single_turn(
+        self: Any, prompt_ids: list[list[int]], *options: Any
+    ) -> tuple[list[list[int]], None]:
+        completions, _ = super()._generate_single_turn(prompt_ids, *options)
+        return [ids[:-1] if row % 2 else ids for row, ids in enumerate(completions)], None
+
+
+def test_reward_functions_are_told_which_completions_are_finished(tiny_model: Path, tmp_path: Path) -> None:
+    told: list[tuple[list[bool], list[str]]] = []
+
+    class Listening(Rewards):
+        def scores(self, completions: Any, rows: Any) -> Any:
+            told.append(([row["finished"] for row in rows], [row["pair_id"] for row in rows]))
+            return super().scores(completions, rows)
+
+    trainer = ScriptedCut(
+        AutoModelForCausalLM.from_pretrained(tiny_model),
+        config(tmp_path, max_steps=1),
+        Listening(),
+        dataset(["mixed"] * 4),
+        curriculum(4),
+        generation_budget=1,
+        processing_class=AutoTokenizer.from_pretrained(tiny_model),
+    )
+    trainer.train()
+    # Once for each component, and once to count outcomes.
+    assert len(told) == 5
+    assert all(each == told[0] for each in told)
+    finished, pairs = told[0]
+    assert finished == [True, False] * (2 * GROUP)
+    assert len(set(pairs)) == 4
+
+
 def trained_prompts(windows: list[Window]) -> list[int]:
     return [window.groups[group].prompt for window in windows for group in window.trained]
 

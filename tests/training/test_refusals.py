@@ -60,6 +60,7 @@ def refused(
         ("grpo", ("--num_iterations", "2", "--save_steps", "3"), "give a multiple of 2"),
         ("grpo", ("--reward", "correct"), "needs a name and a number"),
         ("grpo", ("--reward", "wit=1"), "no reward component 'wit'"),
+        ("grpo", ("--reward", "original=1"), "consistent, grounded, cited, formed"),
         ("sft", ("--config", "{tmp}/list.yaml"), "holds no names with values"),
         ("sft", ("--config", "{tmp}/broken.toml"), "broken.toml"),
         ("sft", ("--dtype", "int3"), "invalid choice: 'int3'"),

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import training.rewards
+from curation.checks.finding import KINDS, Finding
 from curation.grading import Format, grade
-from training.rewards import DEFAULT_WEIGHTS, Rewards, score
+from training.rewards import COMPONENTS, DEFAULT_WEIGHTS, Rewards, score
 from warehouse.errors import TierwiseError
 
 REASON = "The item is what the query asks for."
@@ -83,11 +84,64 @@ def test_functions_are_named_after_their_components_and_grade_once(monkeypatch: 
         "format": [1, 1],
         "consistent": [1, 1],
     }
-    scores = rewards.scores(batch["completions"], batch["tier"], batch["format"])
+    rows = [{"pair_id": pair, "tier": 4, "format": "answer-first", "n": 8} for pair in ("a", "b")]
+    scores = rewards.scores(batch["completions"], rows)
     assert [each.outcome for each in scores] == ["correct", "wrong"]
     assert graded == texts
     batch["tier"] = [2, 2]
     assert rewards.functions[0](**batch) == [0, 1]
+
+
+FINDINGS = st.lists(
+    st.builds(
+        Finding,
+        kind=st.sampled_from(KINDS),
+        name=st.just("fault"),
+        step=st.just("whole"),
+        evidence=st.just(""),
+        severity=st.sampled_from(("error", "warning")),
+        confidence=st.floats(0, 1),
+    )
+)
+
+
+@given(FINDINGS, st.sampled_from([REASON, f"{REASON} Tier: 1."]))
+def test_a_component_is_one_less_the_confidence_of_its_surest_finding(
+    findings: list[Finding], reason: str
+) -> None:
+    asked: list[int] = []
+
+    def find(tier: int) -> list[Finding]:
+        asked.append(tier)
+        return findings
+
+    text = f"{reason}\nTier: 3"
+    components = score(text, "reason-first", 4, find).components
+    assert asked == [3]
+    assert tuple(components) == COMPONENTS
+    by_grader = score(text, "reason-first", 4).components
+    for name, kind in {
+        "consistent": "verdict",
+        "grounded": "grounding",
+        "cited": "rule",
+        "formed": "form",
+    }.items():
+        surest = [1 - finding.confidence for finding in findings if finding.kind == kind]
+        assert components[name] == min([by_grader.get(name, 1), *surest])
+    for name in ("correct", "ordinal", "format"):
+        assert components[name] == by_grader[name]
+
+
+def test_without_a_tier_nothing_is_sought() -> None:
+    def find(_tier: int) -> list[Finding]:
+        raise AssertionError
+
+    assert score(REASON, "reason-first", 4, find).components == dict.fromkeys(COMPONENTS, 0)
+
+
+def test_what_only_the_checks_can_say_needs_a_checker() -> None:
+    with pytest.raises(ValueError, match="no checker for grounded, cited"):
+        Rewards({"consistent": 1, "grounded": 1, "cited": 0})
 
 
 def test_weights_stand_in_the_order_of_the_functions() -> None:
@@ -99,7 +153,10 @@ def test_weights_stand_in_the_order_of_the_functions() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"corect": 1}, "no reward component 'corect'; there are correct, ordinal, format, consistent"),
+        (
+            {"original": 1},
+            "no reward component 'original'; there are correct, ordinal, format, consistent, grounded, cited, formed$",
+        ),
         ({"correct": 0}, "no reward component weighs anything"),
         ({}, "no reward component weighs anything"),
         ({"correct": -1}, "'correct' weighs -1"),

@@ -38,7 +38,9 @@ FINDINGS: tuple[Table, ...] = (
             Column("step", "VARCHAR", "query, item, category, attribute, rules, verdict, or whole."),
             Column("severity", "VARCHAR", "error, or warning where it may be meant so."),
             Column(
-                "confidence", "DOUBLE", "Share of such findings that hold, as measured on planted faults."
+                "confidence",
+                "DOUBLE",
+                "How likely it holds; of a model's finding what that gives its own tier.",
             ),
             Column(
                 "span_start",

@@ -106,8 +106,9 @@ SAMPLING: tuple[Table, ...] = (
     Table(
         "sample_steps",
         "Steps of the reasoning of samples, from whose ends it was continued anew.",
-        ("sample_id", "step_index"),
+        ("step_id",),
         (
+            identifier("step_id", "Step of a sample."),
             Column("sample_id", "UUID", "Sample.", "samples"),
             PAIR,
             Column("step_index", "INTEGER", "From 1."),

@@ -62,8 +62,8 @@ FINDINGS_VIEWS: tuple[View, ...] = (
     View(
         "hallucinations",
         "Rates of errors by model, configuration, kind of query and band: for each kind and step of findings, the "
-        "texts with an error among those checked. kind or step `any` counts a text once; the rate of several rows is "
-        "sum(found) / sum(texts).",
+        "texts with an error among those that a checker read. kind or step `any` counts a text once; the rate of "
+        "several rows is sum(found) / sum(texts).",
         # A text counts once for each kind, for each step, and in all.
         "WITH found AS (SELECT checker, model, configuration_id, query_kind, band, coalesce(kind, 'any') AS kind, "
         "coalesce(step, 'any') AS step, count(DISTINCT text_id) AS found FROM current_findings "

@@ -5,6 +5,14 @@ from __future__ import annotations
 from warehouse.ddl import View
 from warehouse.views.columns import comments_of
 
+_CHECKED = (("grounded", "grounding"), ("cited", "rule"), ("formed", "form"), ("original", "copy"))
+
+
+def _without(kind: str, name: str) -> str:
+    """Whether a text has no error of a kind, under the name of that."""
+    return f"CASE WHEN list_contains(e.kinds, '{kind}') THEN false WHEN k.text_id IS NOT NULL THEN true END AS {name}"
+
+
 SAMPLING_VIEWS: tuple[View, ...] = (
     View(
         "current_predictions",
@@ -54,19 +62,58 @@ SAMPLING_VIEWS: tuple[View, ...] = (
         ),
     ),
     View(
+        "graded_samples",
+        "Samples of the text that was judged, with their grade under the gold of their pair by the newest version of "
+        "the grader, and what the checks found. grounded, cited, formed and original: true where the text was checked "
+        "and has no error of that kind, false where it has one, NULL where it was not checked; warnings do not count.",
+        "WITH graded AS (SELECT g.* FROM grades g JOIN runs USING (run_id) QUALIFY row_number() OVER (PARTITION BY "
+        "g.sample_id, g.judgment_id ORDER BY started_at DESC, g.grader_version DESC) = 1), "
+        "erring AS (SELECT f.text_id, list(DISTINCT f.kind) AS kinds FROM findings f "
+        "SEMI JOIN current_checks USING (text_id, checker, checker_version) WHERE f.severity = 'error' GROUP BY 1), "
+        "checked AS (SELECT text_id FROM current_checks WHERE checker = 'text') "
+        "SELECT s.sample_id, s.pair_id, s.configuration_id, s.prompt_hash, s.sample_index, g.gold_tier, g.tier, "
+        "g.outcome, g.correct, g.distance, "
+        "CASE WHEN NOT g.consistent OR list_contains(e.kinds, 'verdict') THEN false "
+        "WHEN k.text_id IS NOT NULL THEN true END AS consistent, "
+        f"{', '.join(_without(kind, name) for name, kind in _CHECKED)}, "
+        "g.grade_id, g.judgment_id, g.grader_version "
+        "FROM samples s JOIN pairs p ON p.pair_id = s.pair_id "
+        "SEMI JOIN rendered_prompts r ON r.pair_id = s.pair_id AND r.prompt_hash = s.prompt_hash "
+        "AND r.item_version_id = p.item_version_id "
+        "JOIN graded g ON g.sample_id = s.sample_id AND g.judgment_id = p.judgment_id "
+        "LEFT JOIN checked k ON k.text_id = s.sample_id LEFT JOIN erring e ON e.text_id = s.sample_id",
+        (
+            *comments_of(
+                "samples", "sample_id", "pair_id", "configuration_id", "prompt_hash", "sample_index"
+            ),
+            *comments_of("grades", "gold_tier", "tier", "outcome", "correct", "distance"),
+            (
+                "consistent",
+                "False where the grader finds another tier in the text, or the checks a verdict that does not follow; "
+                "true where it was checked and neither does; NULL else.",
+            ),
+            ("grounded", "No claim that neither query nor item states."),
+            ("cited", "No rule that does not hold."),
+            ("formed", "No fault in its form."),
+            ("original", "No reasoning of another pair."),
+            *comments_of("grades", "grade_id", "judgment_id", "grader_version"),
+        ),
+    ),
+    View(
         "step_values",
         "Monte Carlo values of reasoning steps: of the continuations from the end of a step, the share that ends on "
         "the gold tier. Step 0 is the prompt alone, whose continuations are the samples themselves.",
         "WITH ended AS (SELECT s.pair_id, s.configuration_id, s.prompt_hash, count(*) AS continuations, "
         "count(*) FILTER (s.tier = p.tier) AS correct FROM samples s JOIN pairs p USING (pair_id) GROUP BY ALL), "
         "steps AS (SELECT t.sample_id, t.pair_id, t.step_index, t.step, t.span_start, t.span_stop, e.continuations, "
-        "e.correct FROM sample_steps t JOIN ended e ON e.pair_id = t.pair_id AND e.configuration_id = t.continued_by "
-        "AND e.prompt_hash = t.prefix_hash UNION ALL BY NAME "
+        "e.correct FROM sample_steps t LEFT JOIN ended e ON e.pair_id = t.pair_id "
+        "AND e.configuration_id = t.continued_by AND e.prompt_hash = t.prefix_hash UNION ALL BY NAME "
         "SELECT s.sample_id, s.pair_id, 0 AS step_index, 'whole' AS step, 0 AS span_start, 0 AS span_stop, "
         "e.continuations, e.correct FROM samples s SEMI JOIN sample_steps USING (sample_id) "
         "JOIN ended e USING (pair_id, configuration_id, prompt_hash)) "
         "SELECT t.sample_id, t.pair_id, s.configuration_id, t.step_index, t.step, t.span_start, t.span_stop, "
-        "substr(s.text, t.span_start + 1, t.span_stop - t.span_start) AS words, t.continuations, t.correct, "
+        "substr(s.text, t.span_start + 1, t.span_stop - t.span_start) AS words, "
+        "coalesce(t.continuations, 0) AS continuations, coalesce(t.correct, 0) AS correct, "
         "t.correct / t.continuations AS value, "
         "value - lag(value) OVER (PARTITION BY t.sample_id ORDER BY t.step_index) AS change, s.tier AS stated_tier, "
         "p.tier AS gold_tier "
@@ -76,9 +123,9 @@ SAMPLING_VIEWS: tuple[View, ...] = (
             ("step_index", "From 1 in the order of the text; 0 is before it."),
             *comments_of("sample_steps", "step", "span_start", "span_stop"),
             ("words", "The step."),
-            ("continuations", "Continuations drawn from its end."),
+            ("continuations", "Continuations drawn from its end; 0 where a run has not come to it."),
             ("correct", "Those that end on the gold tier of the pair now."),
-            ("value", "correct / continuations."),
+            ("value", "correct / continuations; NULL without any."),
             ("change", "Value less that of the step before."),
             ("stated_tier", "Tier that the sample itself states."),
             ("gold_tier", "Gold tier of the pair now."),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from curation.backends import Decoding, Failure, never
+from curation.backends import Decoding, Failure, begun_answer, never
 from curation.backends.openai.answers import Answer, completions, score
 from curation.backends.openai.crew import Crew
 from curation.backends.openai.server import Address, Connection, RefusedError, UnansweredError
@@ -33,6 +33,9 @@ TOP_LOGPROBS = 20
 _NAMES_TOLD = 10
 _LISTING_SECONDS = 30.0
 _LISTING_RETRIES = 2
+
+# What vLLM's server takes; one that does not know these words refuses them, as OpenAI's own does.
+_CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
 
 _ONE_CHOICE = re.compile(r"""["'`]n["'`]|\bn\s*[=<>]|\bone\b.*\bchoice\b""", re.IGNORECASE)
 
@@ -202,6 +205,7 @@ class OpenAIBackend:
                 "top_p": decoding.top_p,
                 dialect.limit: decoding.max_tokens,
                 **({"n": n} if dialect.choices and n > 1 else {}),
+                **({"extra_body": _CONTINUE} if begun_answer(request.messages)[1] else {}),
                 **({"logprobs": True, "top_logprobs": TOP_LOGPROBS} if dialect.logprobs else {}),
             }
             raw: Any = connection.client.chat.completions.with_raw_response

@@ -109,6 +109,14 @@ def test_the_request_holds_prompt_and_decoding_and_no_seed(server: Scripted) -> 
     ]
 
 
+def test_an_answer_that_was_begun_is_continued(server: Scripted) -> None:
+    begun = (Message("user", "shoes"), Message("assistant", "It is a shoe.\n"))
+    list(backend(server).generate([Request("k", begun, (5,))], Decoding()))
+    (asked,) = server.asked
+    assert asked["messages"][-1] == {"role": "assistant", "content": "It is a shoe.\n"}
+    assert (asked["continue_final_message"], asked["add_generation_prompt"]) == (True, False)
+
+
 @pytest.mark.parametrize(
     "fault",
     [

@@ -205,3 +205,58 @@ def test_a_bad_condition_is_told_in_one_line(command: RunCommand, taught: Path) 
     error = command("curation", "check", "--where", "nonsense = 1", "--db", taught, code=1).stderr
     assert error.startswith("Error: --where 'nonsense = 1'")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("descent", ["trained on the split", "trained from that one", "of another split"])
+def test_a_model_that_learnt_rationales_is_held_to_their_rulebook(
+    command: RunCommand, taught: Path, tmp_path: Path, descent: str
+) -> None:
+    from curation.backends import Decoding
+    from curation.configurations import Configuration
+    from curation.prompts import load_template
+    from curation.sampling import sample
+    from tests.curation.rationales.conftest import Scripted, model
+    from warehouse.store import Store
+
+    command(
+        "curation",
+        "split",
+        "create",
+        "learn",
+        "--rationales",
+        "shop",
+        "--where",
+        "kind = 'plain'",
+        "--db",
+        taught,
+    )
+    [right] = rows(
+        command, taught, "SELECT pair_id, text FROM samples WHERE tier = 1 ORDER BY sample_id LIMIT 1"
+    )
+    flipped = right["text"].replace("Verdict: Irrelevant", "Verdict: Excellent").replace("Tier: 1", "Tier: 4")
+    said = flipped.replace("Rules: ", "Rules: no-such-rule, ")
+    student = Configuration(model("student", tmp_path), load_template("reason-first"), Decoding())
+    answering = Scripted(lambda *_: said)
+    sample(Store(taught), student, lambda: answering, n=1, where=f"pair_id = '{right['pair_id']}'")
+    split = "other_v1" if descent == "of another split" else "learn_v1"
+    change(taught, f"UPDATE models SET split = '{split}' WHERE name = 'student'")
+    if descent == "trained from that one":
+        change(
+            taught,
+            "INSERT INTO models BY NAME SELECT * REPLACE ('00000000-0000-0000-0000-000000000001' AS model_id, "
+            "'elder' AS name) FROM models WHERE name = 'student'",
+        )
+        change(
+            taught,
+            "UPDATE models SET split = 'other_v1', parent_id = '00000000-0000-0000-0000-000000000001' "
+            "WHERE name = 'student'",
+        )
+    check(command, taught)
+    found = rows(
+        command, taught, "SELECT kind, finding FROM current_findings WHERE model = 'student' ORDER BY kind"
+    )
+    expected = [
+        {"kind": "rule", "finding": "no such rule"},
+        {"kind": "verdict", "finding": "steps against verdict"},
+    ]
+    assert found == ([] if descent == "of another split" else expected)

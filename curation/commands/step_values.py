@@ -1,0 +1,107 @@
+"""``curation step-values``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from warehouse.console import db_option, json_option, print_summary, progress
+
+if TYPE_CHECKING:
+    from curation.backends import Backend
+    from curation.models import ModelReference, ServedModel
+    from curation.sampling import Progress
+    from warehouse.store import Store
+
+
+@click.command("step-values")
+@click.option(
+    "--configuration",
+    metavar="ID",
+    help="Reason-first configuration whose samples are continued.  [default: the newest finished]",
+)
+@click.option("--model", help="Where its model is now.  [default: where it was sampled]")
+@click.option(
+    "--rollouts", type=click.IntRange(1), default=8, show_default=True, help="Continuations from each step."
+)
+@click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Samples of each pair.")
+@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many pairs; the same ones each time.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["bfloat16", "float32"]),
+    help="Precision of the weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Texts in flight.  [default: 32 on a CPU, 256 on a GPU]"
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Open requests to a server."
+)
+@click.option(
+    "--budget",
+    metavar="tokens=N|usd=X",
+    help="Stop when so much is spent, within what is in flight; the same command goes on from there.",
+)
+@click.option(
+    "--price",
+    metavar="prompt=X,completion=Y",
+    help="US dollars for a million tokens, for the summary and for a budget in money.",
+)
+@click.option("--retry-failed", is_flag=True, help="Try again the prompts that failed before.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
+@db_option
+@json_option
+def step_values(
+    configuration: str | None,
+    model: str | None,
+    rollouts: int,
+    samples: int,
+    where: str | None,
+    limit: int | None,
+    dtype: Literal["bfloat16", "float32"] | None,
+    batch_size: int | None,
+    concurrency: int,
+    budget: str | None,
+    price: str | None,
+    retry_failed: bool,
+    dry_run: bool,
+    store: Store,
+    as_json: bool,
+) -> None:
+    """Continue samples anew from the end of each step: which share still ends on the gold tier?
+
+    A step after which none does is where a chain went wrong. Values are in the view step_values; `python -m eval
+    chains` reports on them. Stop it when you like: the same command goes on from there.
+    """
+    from curation.backends.opening import Engine, open_backend
+    from curation.budget import parse_budget
+    from curation.step_values import continue_steps
+
+    engine = Engine(dtype, batch_size, concurrency)
+    with progress("{task.fields[speed]}") as shown:
+        task = shown.add_task("continuations", total=None, speed="loading the model")
+
+        def load(found: ModelReference | ServedModel) -> Backend:
+            return open_backend(found, engine)
+
+        def report(state: Progress) -> None:
+            speed = f"{state.tokens_per_second:,.0f} tokens/s" if state.samples else "loading the model"
+            shown.update(task, total=state.wanted, completed=state.samples, speed=speed)
+
+        summary: dict[str, Any] = continue_steps(
+            store,
+            load,
+            configuration=configuration,
+            model=model,
+            rollouts=rollouts,
+            samples=samples,
+            where=where,
+            limit=limit,
+            retry_failed=retry_failed,
+            budget=parse_budget(budget, price),
+            dry_run=dry_run,
+            report=report,
+        )
+    print_summary(summary, as_json)

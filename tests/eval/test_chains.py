@@ -1,0 +1,143 @@
+"""Error against length, where chains are lost, and answers first: on chains whose numbers are known."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from curation.backends import Decoding
+from tests.curation.chains import continued, sampled
+from tests.curation.conftest import MAPPING, command, offline, tiny_model
+from tests.curation.rationales.conftest import Scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.curation.conftest import RunCommand
+
+__all__ = ["command", "offline", "tiny_model"]
+
+ONE = "It is a shelf.\nTier: {}"
+TWO = "It is a shelf. Its colour is another.\nTier: {}"
+THREE = "It is a shelf. It is red. Its colour is another.\nTier: {}"
+
+
+@pytest.fixture
+def store(tmp_path: Path, command: RunCommand) -> Path:
+    """Three queries with a pair each, of tier 3."""
+    judged, store = tmp_path / "judged.csv", tmp_path / "tierwise.duckdb"
+    judged.write_text(
+        "query,title,description,label\n" + "".join(f"shelf {n},Item {n},text {n},3\n" for n in range(3))
+    )
+    command("curation", "ingest", "table", judged, *MAPPING, "--db", store)
+    return store
+
+
+def chains(command: RunCommand, store: Path, *more: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(command("eval", "chains", "--json", "--db", store, *more).stdout)
+    return found
+
+
+def test_error_by_number_of_steps_and_by_a_further_step_within_a_pair(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    # Within the first pair a further step is wrong more often, within the second less; the third has one length.
+    sampled(
+        store, tiny_model, [ONE.format(3), ONE.format(3), THREE.format(1), THREE.format(3)], title="Item 0"
+    )
+    sampled(store, tiny_model, [ONE.format(1), TWO.format(3)], title="Item 1")
+    sampled(store, tiny_model, [THREE.format(1), THREE.removesuffix("\nTier: {}")], title="Item 2")
+    found = chains(command, store)
+    assert (found["chains"], found["pairs"], found["queries"]) == (8, 3, 3)
+    by_steps = {tuple(row["steps"]): row for row in found["lengths"]}
+    assert by_steps.keys() == {(1, 1), (2, 2), (3, 3)}
+    assert [by_steps[n, n]["chains"] for n in (1, 2, 3)] == [3, 1, 4]
+    assert [by_steps[n, n]["wrong"]["value"] for n in (1, 2, 3)] == pytest.approx([1 / 3, 0, 3 / 4])
+    assert by_steps[3, 3]["unparsable"] == pytest.approx(1 / 4)
+    assert by_steps[3, 3]["with_findings"] is None
+    # Of the first pair, lengths −1, −1, 1, 1 and errors −¼, −¼, ¾, −¼; of the second ∓½ and ±½.
+    assert found["slope"]["value"] == pytest.approx(
+        (1 / 4 + 1 / 4 + 3 / 4 - 1 / 4 - 1 / 4 - 1 / 4) / (4 + 1 / 2)
+    )
+    assert found["slope"]["low"] <= found["slope"]["value"] <= found["slope"]["high"]
+    assert (found["lost"], found["answer_first"]) == ([], None)
+    command("curation", "check", "--db", store)
+    checked = {tuple(row["steps"]): row["with_findings"] for row in chains(command, store)["lengths"]}
+    assert checked[3, 3] > checked[2, 2] >= 0
+    table = command("eval", "chains", "--db", store).stdout
+    assert "8 chains of 3 pairs, 3 queries" in table
+    assert "A further step, within a pair: wrong by" in table
+
+
+def test_a_wrong_chain_is_lost_where_no_continuation_comes_back_to_gold(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    sampled(store, tiny_model, [THREE.format(1)], title="Item 0")
+    sampled(store, tiny_model, [TWO.format(1)], title="Item 1")
+    sampled(store, tiny_model, [ONE.format(1)], title="Item 2")
+    assert chains(command, store)["lost"] == []
+
+    def says(beginning: str, tried: int) -> str:
+        # Of two sentences nothing comes back, of three some do until the last, of one all do.
+        lost = "another" in beginning or ("red" not in beginning and self_of.pop(0) == 1)
+        return f"\nTier: {1 if lost else 3}"
+
+    self_of = [0] * 100
+    continued(store, Scripted(says), rollouts=2)
+    found = chains(command, store)
+    assert found["continued_wrong"] == 3
+    lost = {row["step"]: row["lost"]["value"] for row in found["lost"]}
+    assert lost == pytest.approx({"the prompt alone": 0, "whole": 2 / 3, "the tier itself": 1 / 3})
+    values = {row["step"]: row["value"] for row in found["lost"]}
+    # Of six steps those that speak of another colour have no value.
+    assert values["whole"] == pytest.approx(4 / 6)
+    assert "the tier itself" in command("eval", "chains", "--db", store).stdout
+
+
+def test_a_chain_that_was_never_open_was_lost_at_the_prompt(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    sampled(store, tiny_model, [TWO.format(1)], title="Item 0")
+    continued(store, Scripted(lambda *_: "\nTier: 2"), rollouts=2, where="title = 'Item 0'")
+    lost = {row["step"]: row["lost"]["value"] for row in chains(command, store)["lost"]}
+    assert lost == {"the prompt alone": 1, "whole": 0, "the tier itself": 0}
+
+
+def test_chains_that_were_continued_in_part_do_not_count(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    from curation.budget import Budget
+
+    sampled(store, tiny_model, [THREE.format(1)], title="Item 0")
+    continued(store, Scripted(lambda *_: "\nTier: 1"), rollouts=2, budget=Budget(tokens=1))
+    assert chains(command, store)["lost"] == []
+
+
+def test_answers_first_stand_beside_the_chains_of_the_same_pairs(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    reasons = sampled(store, tiny_model, [ONE.format(1), ONE.format(3)], title="Item 0")
+    sampled(store, tiny_model, [ONE.format(1), ONE.format(1)], title="Item 1")
+    sampled(store, tiny_model, [ONE.format(1), ONE.format(1)], title="Item 2")
+    first = partial(sampled, store, tiny_model, prompt="answer-first", decoding=Decoding(guided=True))
+    first(["3\nIt fits.", "3\nIt fits."], title="Item 0")
+    answers = first(["3\nIt fits.", "1\nIt does not."], title="Item 1")
+    found = chains(command, store, "--configuration", reasons)["answer_first"]
+    assert answers[:8] in found["configuration"]
+    assert found["pairs"] == 2
+    assert found["wrong"]["value"] == pytest.approx(1 / 4)
+    assert found["chains_wrong"]["value"] == pytest.approx(3 / 4)
+    assert found["less"]["value"] == pytest.approx(1 / 2)
+    # Weighted by pairs: half of the first and all of the second is wrong; answers to them are right by 1 and by ½.
+    assert found["saved"]["value"] == pytest.approx((1 / 2 * 1 + 1 * 1 / 2) / (1 / 2 + 1))
+    assert found["lost"]["value"] == pytest.approx(0)
+    assert found["tokens_to_tier"] == pytest.approx(50)
+    wrong_way = ("--configuration", answers, "--db", str(store))
+    assert "name a reason-first configuration" in command("eval", "chains", *wrong_way, code=1).stderr
+
+
+def test_nothing_sampled_is_said(command: RunCommand, store: Path) -> None:
+    assert "no finished sampling run" in command("eval", "chains", "--db", store, code=1).stderr
