@@ -44,7 +44,7 @@ def test_every_stage_is_in_the_readme_and_every_stage_there_exists() -> None:
 
 def test_every_command_in_the_readme_exists() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"python -m (warehouse|curation|annotation|eval) ([a-z-]+)(?: ([a-z]+))?", readme)
+    named = re.findall(r"python -m (warehouse|curation|annotation|eval) ([a-z][a-z-]*)(?: ([a-z]+))?", readme)
     assert named
     for package, verb, second in named:
         group: click.Group = GROUPS[package]
