@@ -1,4 +1,4 @@
-"""Answers out of form: steps missing or out of order, loops, another script, a label that comes too early."""
+"""Answers out of form: steps missing or out of order, loops, another language, a label that comes too early."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from curation.checks.chain import relation_of
 from curation.checks.finding import Finding
+from curation.checks.languages import other_language
 from curation.rationales.rationale import FormError, Rationale
 from curation.rationales.reading import in_another_script
 
@@ -77,6 +78,10 @@ def form_findings(
     if in_another_script(text, f"{checked.query} {checked.title}"):
         evidence = "query and item are in Latin letters, most of the text is not"
         yield Finding("form", "another script", "whole", evidence)
+    elif found := other_language(text, f"{checked.query} {checked.title} {checked.description}"):
+        language, span = found
+        evidence = f"the text is in {language!r} (ISO 639), not in English nor as query and item are"
+        yield Finding("form", "another language", "whole", evidence, span, confidence=0.95)
 
 
 def _unanswered(chain: Chain, rationale: Rationale) -> Iterator[Finding]:

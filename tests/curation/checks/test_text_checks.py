@@ -91,6 +91,39 @@ def test_another_script_is_noticed(written: Callable[..., CheckedText]) -> None:
     assert ("form", "another script", None) in told(written(text=text))
 
 
+ENGLISH = "The query asks for a red beanie that is not made of wool, and the item is a navy beanie of cotton."
+SPANISH = (
+    "El artículo es un gorro azul marino de algodón, y por lo tanto no coincide con lo que pide la consulta."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "marked"),
+    [
+        (f"{SPANISH}\nTier: 2", "red beanies", f"{SPANISH}\nTier: 2"),
+        (f"{ENGLISH} {SPANISH} {SPANISH}\nTier: 2", "red beanies", "artículo"),
+        (f"{ENGLISH}\nTier: 2", "red beanies", None),
+        (
+            f"{SPANISH}\nTier: 2",
+            "gorros rojos de punto que no sean de lana, por favor, para el invierno",
+            None,
+        ),
+        ("El gorro es azul.\nTier: 2", "red beanies", None),
+    ],
+)
+def test_a_switch_to_another_language_is_noticed(
+    written: Callable[..., CheckedText], text: str, query: str, marked: str | None
+) -> None:
+    fields = {"title": query, "description": "", "brand": "", "steps_asked": False}
+    found = [
+        words
+        for _, name, words in told(written(text=text, query=query, **fields))
+        if name == "another language"
+    ]
+    assert len(found) == (marked is not None)
+    assert all(marked in words for words in found if marked and words)
+
+
 def test_lines_that_come_again_are_a_loop_and_values_that_do_are_none(
     written: Callable[..., CheckedText],
 ) -> None:
