@@ -29,8 +29,8 @@ class CheckedText:
         locale: Locale of the query.
         steps_asked: Whether the prompt asked for a rationale in lines (`Rationale`), rather than for a sentence or two.
         finished: Whether it came to an end, rather than to its token limit.
-        rulebook: The version whose rules the prompt showed; None where it showed none.
-        shown: Names of the rules that it showed.
+        rulebook: The version whose rules the prompt showed, or that its writer learnt from; None without one.
+        shown: Names of the rules that the prompt showed. Where it showed none, any of the rulebook may be cited.
     """
 
     text: str

@@ -83,7 +83,6 @@ class Checker:
 
     def _text(self, row: Mapping[str, Any]) -> CheckedText:
         rulebook = self.rulebooks.get((row["rulebook"], row["version"]))
-        shown = row["shown"] or (rulebook.by_name if rulebook else ())
         attributes = json.loads(row["attributes"] or "{}")
         return CheckedText(
             text=row["text"],
@@ -99,7 +98,7 @@ class Checker:
             steps_asked=bool(row["steps_asked"]),
             finished=row["finished"],
             rulebook=rulebook,
-            shown=frozenset(shown),
+            shown=frozenset(row["shown"] or ()),
         )
 
 

@@ -36,7 +36,7 @@ def rule_findings(checked: CheckedText, chain: Chain, rationale: Rationale | Non
         if rule is None:
             evidence = f"rulebook {checked.rulebook.name} has no rule {name}"
             yield Finding("rule", "no such rule", "rules", evidence, span)
-        elif name not in checked.shown:
+        elif checked.shown and name not in checked.shown:
             yield Finding("rule", "not shown", "rules", f"the prompt did not show {name}: {rule.text}", span)
         elif cells and rule.tier is not None:
             applies = any(speaks_of(rule, cell) for cell in cells) and fits(rule.scope.category, categories)

@@ -128,7 +128,7 @@ class Sources:
         query: The query.
         item: Title, description, brand and attributes.
         cited: Rules that were shown and are cited.
-        shown: All rules that were shown.
+        shown: All rules that were shown; where none were, those that are cited.
         everything: All of it.
         currencies: Currencies that query or item name.
     """
@@ -154,10 +154,11 @@ def read_sources(checked: CheckedText, chain: Chain) -> Sources:
         if not stated.unit
     ]
     item = Source("the item", tuple(read_statements(each) for each in texts if each), tuple(prices))
-    rules = _shown_rules(checked)
+    rules = _rules(checked)
     named = {name.strip(" []`.*").lower() for line in chain.having("rules") for name in line.text.split(",")}
     cited = Source("a rule", tuple(read_statements(text) for name, text in rules if name in named))
-    shown = Source("a rule", tuple(read_statements(text) for _, text in rules))
+    # Of rules that it only learnt, a text was given those that it recalls.
+    shown = Source("a rule", tuple(read_statements(text) for _, text in rules)) if checked.shown else cited
     return Sources(
         query,
         item,
@@ -168,11 +169,12 @@ def read_sources(checked: CheckedText, chain: Chain) -> Sources:
     )
 
 
-def _shown_rules(checked: CheckedText) -> list[tuple[str, str]]:
+def _rules(checked: CheckedText) -> list[tuple[str, str]]:
+    """Names and texts of the rules that may be cited."""
     if checked.rulebook is None:
         return []
     by_name = checked.rulebook.by_name
-    return [(name, by_name[name].text) for name in sorted(checked.shown) if name in by_name]
+    return [(name, by_name[name].text) for name in sorted(checked.shown or by_name) if name in by_name]
 
 
 def _agree(claimed: Quantity, stated: Quantity) -> bool:
