@@ -62,7 +62,8 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.retrieval
 	$(V)/python -m benchmarks.hallucination
 	$(V)/python -m benchmarks.hostile
-	$(V)/python -m benchmarks.rationales
+	$(V)/python -m benchmarks.rationales --keep $(V)/rationales
+	$(V)/python -m benchmarks.accumulation --keep $(V)/rationales
 
 docs: .venv/installed
 	$(V)/python -m docs.generate docs
