@@ -1,15 +1,15 @@
 """Error accumulation in reasoning: where chains first go wrong by exact truth, where continuations say so, and length.
 
-    python -m benchmarks.accumulation --keep FOLDER                            # trains as benchmarks.rationales does
-    python -m benchmarks.accumulation --keep FOLDER --answer-first FOLDER      # beside a model that answers first
+    python -m benchmarks.accumulation                    # trains for an hour, as benchmarks.rationales does
+    python -m benchmarks.accumulation --keep FOLDER      # with the model that `benchmarks.rationales --keep` left
 
-Folders are those that `python -m benchmarks.rationales --keep FOLDER`, with `--prompt answer-first` for the second,
-leaves; what is missing is trained first. Two chains are drawn of each held-out pair, one of them is continued eight
-times from the end of each step. The shop's truth says which step of a chain is the first wrong one.
+Two chains are drawn of each held-out pair, one of them is continued eight times from the end of each step. The shop's
+truth says which step of a chain is the first wrong one.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter, defaultdict
 from dataclasses import fields
 from pathlib import Path
@@ -53,7 +53,7 @@ def _first_wrong(text: str, finished: bool, about: str, intent: str, reason: str
     return next((_NAMES[step.name] for step in fields(Steps) if not getattr(right, step.name)), None)
 
 
-def _by_length(rows: list[tuple[int, str, str | None, bool]]) -> None:
+def _by_length(rows: list[tuple[int, str, str | None]]) -> None:
     """Print, for each number of steps, the share with a wrong step and where it is."""
     click.echo(
         "| steps | chains | a wrong step | first in "
@@ -62,7 +62,7 @@ def _by_length(rows: list[tuple[int, str, str | None, bool]]) -> None:
     )
     click.echo("|---" * (3 + len(_NAMES) + 1) + "|")
     lengths: defaultdict[str, list[tuple[str, str | None]]] = defaultdict(list)
-    for steps, query, first, _ in rows:
+    for steps, query, first in rows:
         name = (
             "6 to 7" if steps < 8 else "8 to 9" if steps < 10 else "10 to 11" if steps < 12 else "12 and more"
         )
@@ -96,40 +96,22 @@ def _against_truth(firsts: dict[str, str | None], lost: dict[str, str]) -> None:
 
 
 @click.command()
-@click.option("--keep", type=click.Path(path_type=Path), required=True, help="A folder to work in and leave.")
-@click.option(
-    "--answer-first",
-    type=click.Path(path_type=Path),
-    help="Another one, for a model that answers first.",
-)
 @click.option("--rollouts", default=8, show_default=True)
-def main(keep: Path, answer_first: Path | None, rollouts: int) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="A folder to work in and leave.")
+def main(rollouts: int, keep: Path | None) -> None:
     """Print the tables."""
-    store, model = trained_model(keep, "reason-first", **_SIZES)
-    drawn = ("--max-tokens", 256, "--batch-size", 64, "--where", HELD_OUT)
-    if answer_first is not None:
-        _, answering = trained_model(answer_first, "answer-first", **_SIZES)
-        run(
-            "curation",
-            "sample",
-            "--model",
-            answering,
-            "--n",
-            2,
-            "--prompt",
-            "answer-first",
-            *drawn,
-            store=store,
-        )
-        answers = _newest(store)
-    run("curation", "sample", "--model", model, "--n", 2, "--prompt", "reason-first", *drawn, store=store)
-    configuration = _newest(store)
-    asked = ("--configuration", configuration, "--where", HELD_OUT)
-    run("curation", "step-values", *asked, "--rollouts", rollouts, "--batch-size", 64, store=store)
-    run("curation", "check", "--where", HELD_OUT, store=store)
-    beside = ("--answer-first", answers) if answer_first is not None else ()
-    click.echo(run("eval", "chains", "--configuration", configuration, *beside, store=store))
+    with tempfile.TemporaryDirectory() as temporary:
+        _measure(keep or Path(temporary), rollouts)
 
+
+def _measure(folder: Path, rollouts: int) -> None:
+    store, model = trained_model(folder, "reason-first", **_SIZES)
+    drawn = ("--n", 2, "--prompt", "reason-first", "--max-tokens", 256, "--batch-size", 64)
+    run("curation", "sample", "--model", model, *drawn, "--where", HELD_OUT, store=store)
+    asked = ("--where", HELD_OUT, "--rollouts", rollouts, "--batch-size", 64)
+    run("curation", "step-values", *asked, store=store)
+    run("curation", "check", "--where", HELD_OUT, store=store)
+    click.echo(run("eval", "chains", store=store))
     with duckdb.connect(str(store), read_only=True) as connection:
         chains = connection.execute(_CHAINS).fetchall()
         values = (
@@ -138,7 +120,7 @@ def main(keep: Path, answer_first: Path | None, rollouts: int) -> None:
     rows, firsts, wrong = [], {}, set()
     for sample_id, text, finish, query, about, intent, reason, correct in chains:
         first = _first_wrong(text, finish == "stop", about, intent, reason)
-        rows.append((len(chain_steps(text)), query, first, bool(correct)))
+        rows.append((len(chain_steps(text)), query, first))
         firsts[sample_id] = first
         wrong |= set() if correct else {sample_id}
     steps: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -148,11 +130,6 @@ def main(keep: Path, answer_first: Path | None, rollouts: int) -> None:
     _by_length(rows)
     click.echo()
     _against_truth(firsts, {sample_id: lost_step(steps[sample_id]) for sample_id in sorted(wrong)})
-
-
-def _newest(store: Path) -> str:
-    with duckdb.connect(str(store), read_only=True) as connection:
-        return str(connection.execute("SELECT configuration_id FROM newest_configuration").fetchall()[0][0])
 
 
 if __name__ == "__main__":
