@@ -117,19 +117,22 @@ def _measure(folder: Path, rollouts: int) -> None:
         values = (
             connection.sql("FROM step_values ORDER BY sample_id, step_index").to_arrow_table().to_pylist()
         )
-    rows, firsts, wrong = [], {}, set()
+    rows, firsts, wrong = [], {}, {}
     for sample_id, text, finish, query, about, intent, reason, correct in chains:
         first = _first_wrong(text, finish == "stop", about, intent, reason)
-        rows.append((len(chain_steps(text)), query, first))
+        rows.append((len(chain_steps(text, finished=finish == "stop")), query, first))
         firsts[sample_id] = first
-        wrong |= set() if correct else {sample_id}
+        if not correct:
+            wrong[sample_id] = finish == "stop"
     steps: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for value in values:
         steps[str(value["sample_id"])].append(value)
     click.echo("By the shop's truth:\n")
     _by_length(rows)
     click.echo()
-    _against_truth(firsts, {sample_id: lost_step(steps[sample_id]) for sample_id in sorted(wrong)})
+    _against_truth(
+        firsts, {each: lost_step(steps[each], finished=finished) for each, finished in wrong.items()}
+    )
 
 
 if __name__ == "__main__":

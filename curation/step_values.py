@@ -62,8 +62,13 @@ class ChainStep:
     next_start: int
 
 
-def chain_steps(text: str) -> list[ChainStep]:
-    """The steps of a reason-first text up to where it gives its tier: lines of a rationale, or sentences."""
+def chain_steps(text: str, *, finished: bool) -> list[ChainStep]:
+    """The steps of a reason-first text up to where it gives its tier: lines of a rationale, or sentences.
+
+    Args:
+        text: What was generated.
+        finished: Whether it came to an end; else what its token limit cut through is no step.
+    """
     verdict = parse(text, "reason-first").offset
     chain = read_chain(CheckedText(text=text, form="reason-first", tier=None, query="", title=""))
     steps = []
@@ -75,7 +80,8 @@ def chain_steps(text: str) -> list[ChainStep]:
         # A sentence goes on with a blank, which tokens carry at their front.
         skipped = blank if "\n" in after[:blank] else 0
         steps.append(ChainStep(line.step, line.start, line.stop, line.stop + skipped))
-    return steps
+    is_cut = not finished and bool(steps) and steps[-1].next_start == len(text)
+    return steps[:-1] if is_cut and not text.endswith("\n") else steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +133,16 @@ def continue_steps(
     Raises:
         TierwiseError: No such configuration or pairs, one that cannot be continued, or a model that is another.
     """
-    store.merge_waiting()
     with store.read() as connection:
         base = _read_base(connection, configuration)
+        selected_pairs(connection, where)
+    store.merge_waiting()
+    # A limit is one of pairs that have a sample.
+    where = (
+        f"({where or 'true'}\n) AND pair_id IN "
+        f"(SELECT pair_id FROM samples WHERE configuration_id = '{base.configuration_id}')"
+    )
+    with store.read() as connection:
         selected_pairs(connection, where, limit)
         begun = connection.execute(_SAMPLES, [base.configuration_id, samples]).fetchall()
     if not begun:
@@ -166,7 +179,7 @@ def continue_steps(
 
 # Samples of the text that the pair has now; what an item had that was taken down is empty.
 _SAMPLES = """
-    SELECT CAST(s.sample_id AS VARCHAR), CAST(s.pair_id AS VARCHAR), s.text, r.messages
+    SELECT CAST(s.sample_id AS VARCHAR), CAST(s.pair_id AS VARCHAR), s.text, s.finish_reason = 'stop', r.messages
     FROM samples s SEMI JOIN selected USING (pair_id) JOIN rendered_prompts r USING (pair_id, prompt_hash)
     JOIN pairs p ON p.pair_id = s.pair_id AND p.item_version_id = r.item_version_id
     WHERE s.configuration_id = ?::UUID AND s.sample_index < ? AND s.text <> '' ORDER BY s.sample_id
@@ -205,15 +218,15 @@ def _read_base(connection: duckdb.DuckDBPyConnection, prefix: str | None) -> _Ba
 
 
 def _steps(
-    begun: Sequence[tuple[str, str, str, str]], continued_by: uuid.UUID
+    begun: Sequence[tuple[str, str, str, bool, str]], continued_by: uuid.UUID
 ) -> tuple[list[dict[str, Any]], dict[tuple[str, str], list[str]]]:
     """Rows of ``sample_steps``; and by pair and prompt the beginnings of answers, each once."""
     rows = []
     beginnings: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for sample_id, pair_id, text, stored in begun:
+    for sample_id, pair_id, text, finished, stored in begun:
         messages = tuple(Message(**turn) for turn in json.loads(stored))
         key = pair_id, str(prompt_hash(messages))
-        for index, step in enumerate(chain_steps(text), 1):
+        for index, step in enumerate(chain_steps(text, finished=finished), 1):
             beginning = text[: step.next_start]
             beginnings[key][beginning] = None
             rows.append(

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _GROUPS = 6
-PROMPT, DIGIT = "the prompt alone", "the tier itself"
-"""Where a wrong chain was lost before its first step, and where its steps still led to gold."""
+PROMPT, DIGIT, LIMIT = "the prompt alone", "the tier itself", "the token limit"
+"""Where a wrong chain was lost before its first step, and where its steps still led to gold; cut off there or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,10 @@ class StepLoss:
     """A step of chains that were continued from it.
 
     Attributes:
-        step: As findings name it; `PROMPT` and `DIGIT` besides.
+        step: As findings name it, by its number where it has no name there; `PROMPT`, `DIGIT` and `LIMIT` besides.
         steps: How many were continued.
-        value: Mean value after it; NaN for the tier itself.
-        change: Mean change of the value by it; NaN for the prompt and the tier.
+        value: Mean value after it; NaN for the tier and the limit.
+        change: Mean change of the value by it; NaN for the prompt, the tier and the limit.
         lost: Share of the wrong chains that were lost here: from here on no continuation landed on gold.
     """
 
@@ -191,12 +191,12 @@ _OF_JUDGED = """
     FROM samples s JOIN pairs p ON p.pair_id = s.pair_id AND p.tier IS NOT NULL
     JOIN rendered_prompts r ON r.pair_id = s.pair_id AND r.prompt_hash = s.prompt_hash
         AND r.item_version_id = p.item_version_id
-    WHERE s.configuration_id = ?::UUID AND s.text <> ''
+    WHERE s.configuration_id = ?::UUID
 """
 _CHAINS = f"""
     SELECT CAST(s.sample_id AS VARCHAR) AS sample_id, CAST(s.pair_id AS VARCHAR) AS pair_id,
         CAST(p.query_id AS VARCHAR) AS query, s.text, s.tier IS DISTINCT FROM p.tier AS wrong,
-        s.tier IS NULL AS unparsable, s.completion_tokens AS tokens,
+        s.tier IS NULL AS unparsable, s.finish_reason = 'stop' AS finished, s.completion_tokens AS tokens,
         s.sample_id IN (SELECT text_id FROM current_checks) AS checked,
         s.sample_id IN (SELECT text_id FROM current_findings WHERE severity = 'error') AS found
     {_OF_JUDGED} ORDER BY s.sample_id
@@ -213,7 +213,7 @@ _VALUES = """
 def _picked(connection: duckdb.DuckDBPyConnection, prefix: str | None, form: str) -> ConfigurationInStore:
     picked = pick_configuration(connection, prefix)
     if picked.format != form:
-        raise TierwiseError(f"{picked.text} is {picked.format}; name a {form} configuration")
+        raise TierwiseError(f"{picked.text} is {picked.format}; name one that is {form}")
     return picked
 
 
@@ -233,13 +233,14 @@ def _beside(
 
 
 class _Table:
-    """Chains as columns [N], and how often each query is in each resample [R, Q]."""
+    """Chains as columns [N], and rates of them."""
 
     def __init__(
         self, rows: list[dict[str, Any]], answers: dict[str, float], resamples: int, seed: int
     ) -> None:
         self.row_of = {row["sample_id"]: index for index, row in enumerate(rows)}
-        self.steps = np.array([len(chain_steps(row["text"])) for row in rows])
+        self.steps = np.array([len(chain_steps(row["text"], finished=row["finished"])) for row in rows])
+        self.finished = [bool(row["finished"]) for row in rows]
         self.wrong = np.array([row["wrong"] for row in rows], dtype=float)
         self.unparsable = np.array([row["unparsable"] for row in rows], dtype=float)
         self.tokens = np.array([row["tokens"] for row in rows], dtype=float)
@@ -249,7 +250,7 @@ class _Table:
         _, self.pair = np.unique([row["pair_id"] for row in rows], return_inverse=True)
         self.answer = np.array([answers.get(row["pair_id"], np.nan) for row in rows], dtype=float)
         self.queries = int(self.query.max()) + 1
-        self._counts = list(resample_counts(self.queries, resamples, seed))
+        self._resamples, self._seed = resamples, seed
 
     def groups(self) -> list[tuple[int, int]]:
         """Fewest and most steps: each number by itself, or six groups of about equally many chains."""
@@ -274,7 +275,8 @@ class _Table:
             [np.bincount(self.query, column, self.queries) for column in (numerator, denominator)], axis=1
         )
         with np.errstate(invalid="ignore", divide="ignore"):
-            totals = np.concatenate([counts @ sums for counts in self._counts])
+            blocks = resample_counts(self.queries, self._resamples, self._seed)
+            totals = np.concatenate([counts @ sums for counts in blocks])
             value = float(np.divide(*sums.sum(axis=0)))
             low, high, _ = interval(totals[:, 0] / totals[:, 1], self.queries)
         return Rate(value, low, high)
@@ -322,25 +324,30 @@ class _Table:
         )
 
 
-def lost_step(steps: Sequence[Mapping[str, Any]]) -> str:
+def lost_step(steps: Sequence[Mapping[str, Any]], *, finished: bool) -> str:
     """Where a wrong chain was lost: the step from which on no continuation landed on gold.
 
     Args:
-        steps: Its rows of ``step_values``, in order, each with a value.
+        steps: Its rows of ``step_values``, in order from step 0, each but that one with a value.
+        finished: Whether the chain came to an end.
 
     Returns:
-        Name of the step; `PROMPT` if it was lost from the start, `DIGIT` if its last step still led to gold.
+        Name of the step; `PROMPT` if no other chain of the pair landed on gold either, `DIGIT` if its last step still
+        led to gold, or `LIMIT` if it was cut off there.
     """
-    lost = DIGIT
+    lost = DIGIT if finished else LIMIT
     for row in reversed(steps):
-        if row["value"] > 0:
+        # The prompt has no value where the pair has no other chain.
+        if row["value"] is None or row["value"] > 0:
             break
         lost = _name(row)
     return lost
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return str(row["step"]) if row["step_index"] else PROMPT
+    if not row["step_index"]:
+        return PROMPT
+    return str(row["step"]) if row["step"] != "whole" else f"step {row['step_index']}"
 
 
 def _losses(values: Iterable[dict[str, Any]], table: _Table) -> tuple[tuple[StepLoss, ...], int]:
@@ -351,11 +358,15 @@ def _losses(values: Iterable[dict[str, Any]], table: _Table) -> tuple[tuple[Step
     whole = {
         table.row_of[sample_id]: steps
         for sample_id, steps in of_chain.items()
-        if sample_id in table.row_of and all(row["value"] is not None for row in steps)
+        if sample_id in table.row_of and all(row["value"] is not None for row in steps if row["step_index"])
     }
     if not whole:
         return (), 0
-    lost = {index: lost_step(steps) for index, steps in whole.items() if table.wrong[index]}
+    lost = {
+        index: lost_step(steps, finished=table.finished[index])
+        for index, steps in whole.items()
+        if table.wrong[index]
+    }
     named: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     places: defaultdict[str, list[float]] = defaultdict(list)
     for steps in whole.values():
@@ -365,13 +376,13 @@ def _losses(values: Iterable[dict[str, Any]], table: _Table) -> tuple[tuple[Step
     order = sorted(named, key=lambda name: fmean(places[name]))
     is_lost = table.marks(lost)
     found = []
-    for name in (*order, DIGIT):
+    for name in (*order, DIGIT, *([LIMIT] if LIMIT in lost.values() else [])):
         changes = [row["change"] for row in named[name] if row["change"] is not None]
         found.append(
             StepLoss(
                 step=name,
                 steps=len(named[name]),
-                value=_mean([row["value"] for row in named[name]]),
+                value=_mean([row["value"] for row in named[name] if row["value"] is not None]),
                 change=_mean(changes),
                 lost=table.rate(table.marks(index for index, at in lost.items() if at == name), is_lost),
             )

@@ -11,9 +11,9 @@
 ``formed``      1 less that of the surest form finding.
 ==============  =====================================================================================
 
-The last four are named as the checks name what a text without such findings is. A finding's confidence is the share of
-such findings that hold, so that 1 less it is the expected value of the property; without a finding it is 1. A finding
-is an error or a warning. A text without a single tier gets 0 in all components.
+The last four are named as the checks name what a text without such findings is. A finding's confidence is how likely
+it holds, so that 1 less it is the expected value of the property; without a finding it is 1. A finding is an error or a
+warning. A text without a single tier gets 0 in all components.
 """
 
 from __future__ import annotations

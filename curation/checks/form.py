@@ -79,9 +79,11 @@ def form_findings(
         evidence = "query and item are in Latin letters, most of the text is not"
         yield Finding("form", "another script", "whole", evidence)
     elif found := other_language(text, f"{checked.query} {checked.title} {checked.description}"):
-        language, span = found
-        evidence = f"the text is in {language!r} (ISO 639), not in English nor as query and item are"
-        yield Finding("form", "another language", "whole", evidence, span, confidence=0.95)
+        evidence = f"the text is in {found.code!r} (ISO 639), not in English nor as query and item are"
+        if found.is_sure:
+            yield Finding("form", "another language", "whole", evidence, found.span, confidence=0.95)
+        else:
+            yield Finding("form", "another language", "whole", evidence, found.span, "warning", 0.5)
 
 
 def _unanswered(chain: Chain, rationale: Rationale) -> Iterator[Finding]:

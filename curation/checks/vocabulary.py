@@ -93,8 +93,9 @@ def stored_vocabulary(connection: duckdb.DuckDBPyConnection) -> Vocabulary:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[str | None, ...]]:
-    cursor = connection.cursor().execute(query.format(limit=_TITLES))
-    while batch := cursor.fetchmany(_BATCH):
+    # Not by a cursor of its own, which would not be in the lake.
+    read = connection.execute(query.format(limit=_TITLES))
+    while batch := read.fetchmany(_BATCH):
         yield from batch
 
 

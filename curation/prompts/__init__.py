@@ -145,7 +145,7 @@ def parse_template(name: str, text: str) -> Template:
 
 def for_continuing(template: Template) -> Template:
     """The same prompt as `template`, a template for judgments, for answers whose beginning is given."""
-    return parse_template(template.name, f"purpose: continuations\n{template.text}")
+    return parse_template(f"{template.name}, continued", f"purpose: continuations\n{template.text}")
 
 
 def neutralise(text: str) -> str:

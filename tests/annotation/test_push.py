@@ -15,6 +15,7 @@ import pytest
 
 from annotation.review.server import ReviewServer
 from annotation.review.texts import shown_text
+from curation.checks.text_checks import CHECKS_VERSION
 from curation.shop import generate, write_csv
 from tests.annotation.shelf import PAIRS, PAN, SOCK, TEXT, Judged, fill, flawed, run_curation, sound
 from tests.warehouse.support import ROOT
@@ -85,9 +86,9 @@ def test_findings_are_suggested_unless_blind(desk: Desk) -> None:
     five, six, two = (TEXT.index(words) + 1 for words in ("5<", "6 inch", "2."))
     names = {q["id"]: q["name"] for q in desk.api("GET", f"datasets/{desk.dataset_id}/questions")["items"]}
     assert {names[s["question_id"]]: (s["agent"], s["value"]) for s in suggestions} == {
-        "failing_steps": ("check text 1", ["verdict"]),
+        "failing_steps": (f"check text {CHECKS_VERSION}", ["verdict"]),
         "hallucinations": (
-            "check text 1",
+            f"check text {CHECKS_VERSION}",
             [
                 {"label": "unsupported", "start": five, "end": five + 1},
                 {"label": "unsupported", "start": six, "end": six + 6},

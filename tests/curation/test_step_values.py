@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,8 +62,8 @@ def test_the_value_of_a_step_is_the_share_of_its_continuations_that_end_on_gold(
     assert [
         (row["step_index"], row["words"], row["continuations"], row["value"], row["change"]) for row in found
     ] == [
-        (0, "", 2, 0.5, None),
-        (1, "It is a shelf.", 4, 1.0, 0.5),
+        (0, "", 1, 1.0, None),
+        (1, "It is a shelf.", 4, 1.0, 0.0),
         (2, "It fits.", 4, 0.25, -0.75),
         (3, "Its colour is another.", 4, 0.0, -0.25),
     ]
@@ -101,9 +102,7 @@ def test_samples_that_begin_alike_share_continuations_and_more_buys_the_differen
     summary = continued(judged, teacher, rollouts=3, samples=2)
     # Of the second sample two steps are new; the first is there, and lacks one continuation as all others do.
     assert (summary["steps"], summary["already_there"], summary["drawn"]) == (6, 6, 3 + 6)
-    values = rows(
-        command, judged, f"SELECT sample_id, continuations {VALUES} , step_index".replace(" ,", ",")
-    )
+    values = rows(command, judged, "FROM step_values WHERE step_index > 0")
     assert len({row["sample_id"] for row in values}) == 2
     assert {row["continuations"] for row in values} == {3}
 
@@ -167,9 +166,9 @@ def test_another_model_does_not_continue(judged: Path, tiny_model: Path, tmp_pat
 def test_a_killed_run_goes_on_and_draws_nothing_twice(
     command: RunCommand, process: RunProcess, judged: Path, tiny_model: Path
 ) -> None:
-    settings = ("--prompt", "reason-first", "--max-tokens", "16", "--limit", "6", "--n", "1")
+    settings = ("--prompt", "reason-first", "--max-tokens", "60", "--limit", "12", "--n", "1")
     command("curation", "sample", "--model", tiny_model, *settings, "--db", judged)
-    again = ("curation", "step-values", "--limit", "6", "--rollouts", "4", "--json", "--db", judged)
+    again = ("curation", "step-values", "--limit", "12", "--rollouts", "4", "--json", "--db", judged)
     planned = json.loads(command(*again, "--dry-run").stdout)
     assert planned["to_draw"] > 0
     assert rows(command, judged, "SELECT count(*) AS n FROM sample_steps") == [{"n": 0}]
@@ -186,13 +185,13 @@ def test_a_killed_run_goes_on_and_draws_nothing_twice(
     )
     assert counts == [{"n": planned["to_draw"], "keys": planned["to_draw"]}]
     values = rows(command, judged, VALUES)
-    assert len(values) == summary["samples"] + summary["steps"]
+    assert sum(row["step_index"] > 0 for row in values) == summary["steps"] > 0
     assert {row["continuations"] for row in values if row["step_index"]} == {4}
 
 
 @given(st.text(alphabet="ab. !?\n\t:é🧦QueryItem", max_size=120))
 def test_steps_lie_in_the_text_one_after_the_other(text: str) -> None:
-    steps = chain_steps(text)
+    steps = chain_steps(text, finished=True)
     ends = [0]
     for step in steps:
         assert ends[-1] <= step.start < step.stop <= step.next_start <= len(text)
@@ -210,3 +209,23 @@ def test_the_budget_ends_a_run_that_goes_on_later(judged: Path, tiny_model: Path
     first = run(budget=Budget(tokens=150))
     assert (first["drawn"], first["left"]) == (2, 4)
     assert run()["drawn"] == 4
+
+
+def test_a_limit_is_one_of_pairs_that_have_samples(judged: Path, tiny_model: Path) -> None:
+    # The pair is not the first by its id.
+    sampled(judged, tiny_model, [PROSE], title="Shelf item 7-3")
+    assert continued(judged, Scripted(lambda *_: "\nTier: 1"), rollouts=1, limit=1)["drawn"] == 3
+
+
+def test_a_pair_without_gold_has_no_values(command: RunCommand, judged: Path, tiny_model: Path) -> None:
+    sampled(judged, tiny_model, [PROSE])
+    continued(judged, Scripted(lambda *_: "\nTier: 1"), rollouts=2)
+    with duckdb.connect(str(judged)) as connection:
+        connection.execute("UPDATE pairs SET tier = NULL")
+    assert rows(command, judged, VALUES) == []
+
+
+def test_continuations_are_no_votes(command: RunCommand, judged: Path, tiny_model: Path) -> None:
+    sampled(judged, tiny_model, [PROSE, LINES])
+    continued(judged, Scripted(lambda *_: "\nTier: 1"), rollouts=2)
+    assert rows(command, judged, "SELECT sum(samples) AS n FROM sample_votes") == [{"n": 2}]

@@ -61,6 +61,11 @@ def _steps(judged: Path, model: Path) -> Iterable[tuple[str, ...]]:
     yield ("eval", "metrics", *_PREDICTOR, "--split", "eval_v1", "--versus", "tiny.temperature")
     yield ("eval", "partition", "fit", *_PREDICTOR, *_SAME_SPLIT)
     yield ("eval", "report", *_PREDICTOR, "--split", "eval_v1", "--out", str(model.parent / "report.html"))
+    yield ("curation", "sample", "--n", "2", "--model", str(model), *reasons, "--limit", "6")
+    yield ("curation", "step-values", "--rollouts", "2", "--limit", "6")
+    yield ("curation", "check", "--model", str(model))
+    yield ("curation", "pairs", "--max-length-ratio", "8", "--require", "grounded")
+    yield ("eval", "chains")
     # Once more, and nothing changes.
     yield ("curation", "ingest", "table", str(judged), *MAPPING)
 
@@ -100,9 +105,11 @@ def test_a_snapshot_of_the_lake_holds_what_the_file_holds(both: Both) -> None:
     both.lake.command("warehouse", "snapshot", copy)
     on_lake, on_file = _rows(Store(copy)), _rows(Store(both.file))
     assert on_lake == on_file
-    # Four of each pair, and one of each that was predicted reason-first.
-    assert len(on_lake["samples"]) == 255
+    # Four of each pair, one of each that was predicted reason-first, twelve chains, and two from each of three steps.
+    assert len(on_lake["samples"]) == 273
+    assert len(on_lake["sample_steps"]) == 3
     assert on_lake["split_preferences"]
+    assert {row[2] for row in on_lake["checked_texts"]} > {"text"}
 
 
 def test_splits_verify_and_exports_are_equal(both: Both, command: RunCommand) -> None:
@@ -119,7 +126,7 @@ def test_splits_verify_and_exports_are_equal(both: Both, command: RunCommand) ->
 def test_status_and_lineage(both: Both) -> None:
     status = json.loads(both.lake.command("warehouse", "status", "--json"))
     assert status["store"] == both.lake.name
-    assert status["rows"]["samples"] == 255
+    assert status["rows"]["samples"] == 273
     assert status["bytes"] >= sum(path.stat().st_size for path in both.lake.data.rglob("*.parquet")) / 2
     assert status["waiting_parts"] == 0
     ((preference,),) = both.lake.rows("SELECT min(preference_id) FROM split_preferences")

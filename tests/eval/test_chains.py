@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from curation.backends import Decoding
@@ -72,6 +73,11 @@ def test_error_by_number_of_steps_and_by_a_further_step_within_a_pair(
     assert "A further step, within a pair: wrong by" in table
 
 
+def lost_at(found: dict[str, Any]) -> dict[str, float]:
+    """Where chains were lost, at all."""
+    return {row["step"]: row["lost"]["value"] for row in found["lost"] if row["lost"]["value"]}
+
+
 def test_a_wrong_chain_is_lost_where_no_continuation_comes_back_to_gold(
     command: RunCommand, store: Path, tiny_model: Path
 ) -> None:
@@ -81,29 +87,46 @@ def test_a_wrong_chain_is_lost_where_no_continuation_comes_back_to_gold(
     assert chains(command, store)["lost"] == []
 
     def says(beginning: str, tried: int) -> str:
-        # Of two sentences nothing comes back, of three some do until the last, of one all do.
-        lost = "another" in beginning or ("red" not in beginning and self_of.pop(0) == 1)
-        return f"\nTier: {1 if lost else 3}"
+        return f"\nTier: {1 if 'another' in beginning else 3}"
 
-    self_of = [0] * 100
     continued(store, Scripted(says), rollouts=2)
     found = chains(command, store)
     assert found["continued_wrong"] == 3
-    lost = {row["step"]: row["lost"]["value"] for row in found["lost"]}
-    assert lost == pytest.approx({"the prompt alone": 0, "whole": 2 / 3, "the tier itself": 1 / 3})
+    assert lost_at(found) == pytest.approx({"step 2": 1 / 3, "step 3": 1 / 3, "the tier itself": 1 / 3})
     values = {row["step"]: row["value"] for row in found["lost"]}
-    # Of six steps those that speak of another colour have no value.
-    assert values["whole"] == pytest.approx(4 / 6)
+    assert (values["step 1"], values["step 2"], values["step 3"]) == (1.0, 0.5, 0.0)
     assert "the tier itself" in command("eval", "chains", "--db", store).stdout
 
 
-def test_a_chain_that_was_never_open_was_lost_at_the_prompt(
+def test_the_prompt_is_judged_by_the_other_chains_of_its_pair(
     command: RunCommand, store: Path, tiny_model: Path
 ) -> None:
+    # One chain alone says nothing of its prompt; wrong ones beside it that it was never open, a right one that it was.
     sampled(store, tiny_model, [TWO.format(1)], title="Item 0")
-    continued(store, Scripted(lambda *_: "\nTier: 2"), rollouts=2, where="title = 'Item 0'")
-    lost = {row["step"]: row["lost"]["value"] for row in chains(command, store)["lost"]}
-    assert lost == {"the prompt alone": 1, "whole": 0, "the tier itself": 0}
+    sampled(store, tiny_model, [TWO.format(1), ONE.format(1), ONE.format(2)], title="Item 1")
+    sampled(store, tiny_model, [TWO.format(1), ONE.format(3)], title="Item 2")
+    continued(store, Scripted(lambda *_: "\nTier: 2"), rollouts=2)
+    assert lost_at(chains(command, store)) == pytest.approx({"the prompt alone": 1 / 3, "step 1": 2 / 3})
+
+
+def test_a_chain_that_ran_to_its_limit_was_lost_there_and_what_was_cut_through_is_no_step(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    sampled(store, tiny_model, ["It is a shelf. Its colour is anoth"], title="Item 0")
+    with duckdb.connect(str(store)) as connection:
+        connection.execute("UPDATE samples SET finish_reason = 'length'")
+    continued(store, Scripted(lambda *_: "\nTier: 3"), rollouts=2)
+    found = chains(command, store)
+    assert lost_at(found) == {"the token limit": 1}
+    assert [tuple(row["steps"]) for row in found["lengths"]] == [(1, 1)]
+
+
+def test_an_empty_answer_is_a_wrong_one(command: RunCommand, store: Path, tiny_model: Path) -> None:
+    sampled(store, tiny_model, [ONE.format(3), "", ""], title="Item 0")
+    assert [(row["chains"], row["wrong"]["value"]) for row in chains(command, store)["lengths"]] == [
+        (2, 1.0),
+        (1, 0.0),
+    ]
 
 
 def test_chains_that_were_continued_in_part_do_not_count(
@@ -136,7 +159,7 @@ def test_answers_first_stand_beside_the_chains_of_the_same_pairs(
     assert found["lost"]["value"] == pytest.approx(0)
     assert found["tokens_to_tier"] == pytest.approx(50)
     wrong_way = ("--configuration", answers, "--db", str(store))
-    assert "name a reason-first configuration" in command("eval", "chains", *wrong_way, code=1).stderr
+    assert "name one that is reason-first" in command("eval", "chains", *wrong_way, code=1).stderr
 
 
 def test_nothing_sampled_is_said(command: RunCommand, store: Path) -> None:

@@ -75,7 +75,8 @@ FINDINGS_VIEWS: tuple[View, ...] = (
         "asked AS (SELECT unnest(['any', 'verdict', 'grounding', 'rule', 'form', 'copy']) AS kind, 'any' AS step "
         "UNION SELECT DISTINCT kind, step FROM found), "
         "checked AS (SELECT checker, model, configuration_id, query_kind, band, count(*) AS texts FROM current_checks "
-        "GROUP BY ALL) "
+        "WHERE checker = 'text' OR (text_id, checker, checker_version) IN (SELECT (text_id, checker, checker_version) "
+        "FROM derived_verdicts WHERE tier IS NOT NULL) GROUP BY ALL) "
         "SELECT c.checker, c.model, c.configuration_id, c.query_kind, c.band, a.kind, a.step, c.texts, "
         "coalesce(f.found, 0) AS found, coalesce(f.found, 0) / c.texts AS rate "
         "FROM checked c CROSS JOIN asked a LEFT JOIN found f ON f.checker = c.checker AND f.model = c.model "
@@ -89,7 +90,7 @@ FINDINGS_VIEWS: tuple[View, ...] = (
             ("band", "How hard the pairs are for this configuration."),
             ("kind", "Kind of findings: verdict, grounding, rule, form, copy, or any."),
             ("step", "Step that they are in, or any."),
-            ("texts", "Texts that were checked."),
+            ("texts", "Texts that were checked; by a model those from whose reasoning it derived a tier."),
             ("found", "Those with such a finding."),
             ("rate", "found / texts."),
         ),

@@ -49,7 +49,8 @@ SAMPLING_VIEWS: tuple[View, ...] = (
         "count(*) FILTER (tier IS NULL) AS votes_unparsable, "
         "avg(tier_probs[1]) AS mean_p1, avg(tier_probs[2]) AS mean_p2, "
         "avg(tier_probs[3]) AS mean_p3, avg(tier_probs[4]) AS mean_p4 "
-        "FROM samples GROUP BY ALL",
+        "FROM samples WHERE configuration_id NOT IN (SELECT configuration_id FROM configurations JOIN prompts "
+        "USING (prompt_id) WHERE purpose = 'continuations') GROUP BY ALL",
         (
             *comments_of("samples", "pair_id", "configuration_id", "prompt_hash"),
             ("samples", "Samples drawn."),
@@ -102,22 +103,25 @@ SAMPLING_VIEWS: tuple[View, ...] = (
     View(
         "step_values",
         "Monte Carlo values of reasoning steps: of the continuations from the end of a step, the share that ends on "
-        "the gold tier. Step 0 is the prompt alone, whose continuations are the samples themselves.",
+        "the gold tier. Step 0 is the prompt alone, whose continuations are the other samples.",
         "WITH ended AS (SELECT s.pair_id, s.configuration_id, s.prompt_hash, count(*) AS continuations, "
         "count(*) FILTER (s.tier = p.tier) AS correct FROM samples s JOIN pairs p USING (pair_id) GROUP BY ALL), "
         "steps AS (SELECT t.sample_id, t.pair_id, t.step_index, t.step, t.span_start, t.span_stop, e.continuations, "
         "e.correct FROM sample_steps t LEFT JOIN ended e ON e.pair_id = t.pair_id "
         "AND e.configuration_id = t.continued_by AND e.prompt_hash = t.prefix_hash UNION ALL BY NAME "
         "SELECT s.sample_id, s.pair_id, 0 AS step_index, 'whole' AS step, 0 AS span_start, 0 AS span_stop, "
-        "e.continuations, e.correct FROM samples s SEMI JOIN sample_steps USING (sample_id) "
+        "e.continuations - 1 AS continuations, "
+        "e.correct - CAST(s.tier IS NOT DISTINCT FROM p.tier AS INTEGER) AS correct "
+        "FROM samples s SEMI JOIN sample_steps USING (sample_id) JOIN pairs p USING (pair_id) "
         "JOIN ended e USING (pair_id, configuration_id, prompt_hash)) "
         "SELECT t.sample_id, t.pair_id, s.configuration_id, t.step_index, t.step, t.span_start, t.span_stop, "
         "substr(s.text, t.span_start + 1, t.span_stop - t.span_start) AS words, "
         "coalesce(t.continuations, 0) AS continuations, coalesce(t.correct, 0) AS correct, "
-        "t.correct / t.continuations AS value, "
+        "t.correct / nullif(t.continuations, 0) AS value, "
         "value - lag(value) OVER (PARTITION BY t.sample_id ORDER BY t.step_index) AS change, s.tier AS stated_tier, "
         "p.tier AS gold_tier "
-        "FROM steps t JOIN samples s ON s.sample_id = t.sample_id JOIN pairs p ON p.pair_id = t.pair_id",
+        "FROM steps t JOIN samples s ON s.sample_id = t.sample_id JOIN pairs p ON p.pair_id = t.pair_id "
+        "WHERE p.tier IS NOT NULL",
         (
             *comments_of("samples", "sample_id", "pair_id", "configuration_id"),
             ("step_index", "From 1 in the order of the text; 0 is before it."),

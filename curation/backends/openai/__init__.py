@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from curation.backends import Decoding, Failure, begun_answer, never
-from curation.backends.openai.answers import Answer, completions, score
+from curation.backends.openai.answers import Answer, completions, gives_logprobs, score
 from curation.backends.openai.crew import Crew
 from curation.backends.openai.server import Address, Connection, RefusedError, UnansweredError
 from warehouse.errors import TierwiseError
@@ -34,7 +34,7 @@ _NAMES_TOLD = 10
 _LISTING_SECONDS = 30.0
 _LISTING_RETRIES = 2
 
-# What vLLM's server takes; one that does not know these words refuses them, as OpenAI's own does.
+# What vLLM's server takes, and llama.cpp's.
 _CONTINUE = {"continue_final_message": True, "add_generation_prompt": False}
 
 _ONE_CHOICE = re.compile(r"""["'`]n["'`]|\bn\s*[=<>]|\bone\b.*\bchoice\b""", re.IGNORECASE)
@@ -125,6 +125,7 @@ class OpenAIBackend:
         self._timeout = timeout
         self._retries = retries
         self._dialect = _Dialect()
+        self._continues = False
 
     def generate(
         self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
@@ -135,13 +136,17 @@ class OpenAIBackend:
         passing one.
 
         Raises:
-            TierwiseError: Guided decoding is asked for; or, after all that was answered has been yielded, the server
-                refuses the key, has no such model, or does not answer any more.
+            TierwiseError: Guided decoding is asked for; the server does not go on with an answer that was begun, where
+                the first request has one; or, after all that was answered has been yielded, it refuses the key, has no
+                such model, or does not answer any more.
         """
         if decoding.guided:
             raise TierwiseError(
                 "a server cannot be held to the tier digits: sample with --unguided, or name a local model"
             )
+        first = next(iter(requests), None)
+        if first is not None and begun_answer(first.messages)[1] and not self._continues:
+            self._require_continuing(first)
         return self._answers(requests, partial(self._complete, decoding), enough)
 
     def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
@@ -150,6 +155,35 @@ class OpenAIBackend:
         A prompt at whose first token the server lists no tier digit is a lasting ``Failure``.
         """
         return self._answers(requests, self._score, never)
+
+    def _require_continuing(self, begun: Request) -> None:
+        """Raise where the server would begin `begun` anew: asked not to, it reads a prompt of the same length."""
+        one = Decoding(max_tokens=1)
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            connection = Connection(self._address, timeout=self._timeout, retries=self._retries)
+            try:
+                counts = [
+                    answer.usage and answer.usage.prompt_tokens
+                    for answer in (
+                        runner.run(self._ask(connection, begun, one, 1, continuing=continuing))
+                        for continuing in (True, False)
+                    )
+                ]
+            except UnansweredError:
+                # The run itself will say so.
+                return
+            except RefusedError as refused:
+                if not any(word in str(refused) for word in _CONTINUE):
+                    return
+                counts = [None, None]
+            finally:
+                runner.run(connection.client.close())
+        if counts[0] == counts[1]:
+            raise TierwiseError(
+                f"{self._address.name} does not go on with an answer that was begun ({', '.join(_CONTINUE)}): name a "
+                "local model, or serve this one by vLLM"
+            )
+        self._continues = True
 
     def _answers(
         self,
@@ -191,11 +225,21 @@ class OpenAIBackend:
             or Failure(
                 request.key,
                 f"{self._address.name} gives no log-probabilities of a tier digit at the first token",
+                # A server that gives none at all is one to be set up otherwise, whatever the prompt.
+                lasting=gives_logprobs(answer),
             )
         )
 
-    async def _ask(self, connection: Connection, request: Request, decoding: Decoding, n: int) -> Answer:
-        """Ask for `n` completions, in a way that the server does not refuse."""
+    async def _ask(
+        self,
+        connection: Connection,
+        request: Request,
+        decoding: Decoding,
+        n: int,
+        *,
+        continuing: bool = True,
+    ) -> Answer:
+        """Ask for `n` completions, in a way that the server does not refuse; `continuing` an answer that was begun."""
         while True:
             dialect = self._dialect
             body = {
@@ -205,7 +249,7 @@ class OpenAIBackend:
                 "top_p": decoding.top_p,
                 dialect.limit: decoding.max_tokens,
                 **({"n": n} if dialect.choices and n > 1 else {}),
-                **({"extra_body": _CONTINUE} if begun_answer(request.messages)[1] else {}),
+                **({"extra_body": _CONTINUE} if continuing and begun_answer(request.messages)[1] else {}),
                 **({"logprobs": True, "top_logprobs": TOP_LOGPROBS} if dialect.logprobs else {}),
             }
             raw: Any = connection.client.chat.completions.with_raw_response

@@ -100,6 +100,12 @@ def completions(answer: Answer, request: Request, streams: Sequence[int]) -> lis
     return found
 
 
+def gives_logprobs(answer: Answer) -> bool:
+    """Whether the server says how probable what it emitted was."""
+    listed = answer.choices[0].logprobs
+    return listed is not None and bool(listed.content)
+
+
 def score(answer: Answer, request: Request) -> Score | None:
     """The tier digits at the first token of `answer`; ``None`` where the server lists none of them."""
     first, _ = _digits(answer.choices[0])

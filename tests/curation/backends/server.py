@@ -28,7 +28,14 @@ def listed(token: str) -> dict[str, Any]:
     return {"token": token, "logprob": -1.5, "bytes": list(token.encode()), "top_logprobs": top}
 
 
-def chat(texts: list[str | None], *, logprobs: bool = True, usage: bool = True, reason: str = "stop") -> Any:
+def chat(
+    texts: list[str | None],
+    *,
+    logprobs: bool = True,
+    usage: bool = True,
+    reason: str = "stop",
+    prompt_tokens: int = 7,
+) -> Any:
     """A chat completion with `texts` as its choices."""
     choices = [
         {
@@ -42,7 +49,11 @@ def chat(texts: list[str | None], *, logprobs: bool = True, usage: bool = True, 
     answer: dict[str, Any] = {"id": "1", "object": "chat.completion", "model": "m", "choices": choices}
     if usage:
         tokens = sum(len(split(text or "")) for text in texts)
-        answer["usage"] = {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens}
+        answer["usage"] = {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": tokens,
+            "total_tokens": prompt_tokens + tokens,
+        }
     return answer
 
 

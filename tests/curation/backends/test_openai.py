@@ -109,12 +109,46 @@ def test_the_request_holds_prompt_and_decoding_and_no_seed(server: Scripted) -> 
     ]
 
 
+BEGUN = (Message("user", "shoes"), Message("assistant", "It is a shoe.\n"))
+
+
 def test_an_answer_that_was_begun_is_continued(server: Scripted) -> None:
-    begun = (Message("user", "shoes"), Message("assistant", "It is a shoe.\n"))
-    list(backend(server).generate([Request("k", begun, (5,))], Decoding()))
-    (asked,) = server.asked
-    assert asked["messages"][-1] == {"role": "assistant", "content": "It is a shoe.\n"}
-    assert (asked["continue_final_message"], asked["add_generation_prompt"]) == (True, False)
+    # A turn that is ended, and a head for the next one, make a prompt longer.
+    server.rule = lambda _, asked: faults.reply(
+        "3", prompt_tokens=9 if "continue_final_message" in asked else 12
+    )
+    continuing = backend(server)
+    for key in ("k", "l"):
+        (batch,) = continuing.generate([Request(key, BEGUN, (5,))], Decoding())
+        assert [answer.key for answer in batch] == [key]
+    *probes, first, second = server.asked
+    assert [(asked["max_tokens"], "continue_final_message" in asked) for asked in probes] == [
+        (1, True),
+        (1, False),
+    ]
+    for asked in (first, second):
+        assert asked["messages"][-1] == {"role": "assistant", "content": "It is a shoe.\n"}
+        assert (asked["continue_final_message"], asked["add_generation_prompt"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda _, asked: None,
+        lambda _, asked: (
+            faults.status(400, "Unrecognized request argument supplied: continue_final_message")
+            if "continue_final_message" in asked
+            else None
+        ),
+    ],
+)
+def test_a_server_that_would_begin_anew_is_refused_before_anything_is_paid(
+    server: Scripted, rule: Any
+) -> None:
+    server.rule = rule
+    with pytest.raises(TierwiseError, match="does not go on with an answer that was begun"):
+        backend(server).generate([Request(f"k{n}", BEGUN, (5,)) for n in range(20)], Decoding())
+    assert len(server.asked) <= 2
 
 
 @pytest.mark.parametrize(
@@ -621,11 +655,11 @@ def test_a_score_costs_one_token(server: Scripted) -> None:
     assert {(asked["max_tokens"], asked.get("n", 1)) for asked in server.asked} == {(1, 1)}
 
 
-def test_a_score_without_logprobs_is_a_lasting_failure(server: Scripted) -> None:
+def test_a_score_without_logprobs_is_the_servers_failure_and_not_the_prompts(server: Scripted) -> None:
     server.script(faults.reply("3", logprobs=False))
     ((failure,),) = backend(server).score(ask(1))
     assert isinstance(failure, Failure)
-    assert failure.lasting
+    assert not failure.lasting
     assert "gives no log-probabilities" in failure.reason
 
 

@@ -109,6 +109,7 @@ SPANISH = (
             None,
         ),
         ("El gorro es azul.\nTier: 2", "red beanies", None),
+        (f"{SPANISH}\nTier: 2", "funda iphone 6 Funda Carcasa iPhone 6", None),
     ],
 )
 def test_a_switch_to_another_language_is_noticed(
