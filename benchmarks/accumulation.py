@@ -23,7 +23,7 @@ from curation.rationales.reading import Reject, read_answer
 from curation.shop.derivations import parse_derivation
 from curation.shop.wordings import Steps, steps_right
 from curation.step_values import chain_steps
-from eval.chains import lost_step
+from eval.chains.losses import lost_step
 
 _NAMES = {
     "requirements": "query",

@@ -13,7 +13,7 @@ from eval.commands.options import resamples_option, seed_option
 from warehouse.console import db_option, json_option, print_table, printable
 
 if TYPE_CHECKING:
-    from eval.chains import AnswerFirst, Chains, Rate
+    from eval.chains.found import AnswerFirst, Chains, Rate
     from warehouse.store import Store
 
 
@@ -43,7 +43,7 @@ def chains(
     By number of steps, and by a further step within a pair; where wrong chains were lost, if `python -m curation
     step-values` continued them; beside the same pairs answered first. Writes nothing into the store.
     """
-    from eval.chains import measure_chains
+    from eval.chains.measure import measure_chains
 
     found = measure_chains(
         store, configuration=configuration, answer_first=answer_first, resamples=resamples, seed=seed
