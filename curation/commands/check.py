@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from curation.checks.finding import REQUIRED
+from curation.commands.options import batch_size_option, dtype_option, where_option
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
@@ -34,21 +35,15 @@ require_option = click.option(
 
 
 @click.command()
-@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
+@where_option
 @click.option(
     "--model",
     metavar="NAME",
     help="Also ask this model which tier the reasoning alone leads to: a folder, a hub id, smollm2-135m; openai:URL, "
     "openai:URL#MODEL or openai:MODEL for a server that gives log-probabilities.",
 )
-@click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float32"]),
-    help="Precision of its weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), help="Prompts in flight.  [default: 32 on a CPU, 256 on a GPU]"
-)
+@dtype_option
+@batch_size_option
 @click.option("--dry-run", is_flag=True, help="Only say how much the model would be asked.")
 @db_option
 @json_option

@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from curation.commands.options import (
+    batch_size_option,
+    budget_option,
+    concurrency_option,
+    dtype_option,
+    limit_option,
+    price_option,
+    retry_failed_option,
+    where_option,
+)
 from warehouse.console import db_option, json_option, print_summary, progress
 from warehouse.errors import TierwiseError
 
@@ -39,8 +49,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Rules retrieved for a pair, beside those that are for all.",
 )
-@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many pairs; the same ones each time.")
+@where_option
+@limit_option
 @click.option(
     "--max-tokens", type=click.IntRange(1), default=320, show_default=True, help="Per answer, at most."
 )
@@ -50,15 +60,9 @@ if TYPE_CHECKING:
 @click.option(
     "--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="Nucleus."
 )
-@click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float32"]),
-    help="Precision of a local teacher's weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
-)
-@click.option("--batch-size", type=click.IntRange(1), help="Answers of a local teacher in flight.")
-@click.option(
-    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Open requests to a server."
-)
+@dtype_option
+@batch_size_option
+@concurrency_option
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -66,17 +70,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds that a server has for an answer.",
 )
-@click.option(
-    "--budget",
-    metavar="tokens=N|usd=X",
-    help="Stop when so much is spent, within what is in flight; the same command goes on from there.",
-)
-@click.option(
-    "--price",
-    metavar="prompt=X,completion=Y",
-    help="US dollars for a million tokens, for the summary and for a budget in money.",
-)
-@click.option("--retry-failed", is_flag=True, help="Ask again what the teacher could not take before.")
+@budget_option
+@price_option
+@retry_failed_option
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @db_option
 @json_option

@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from curation.commands.options import (
+    batch_size_option,
+    dtype_option,
+    limit_option,
+    retry_failed_option,
+    where_option,
+)
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
@@ -15,8 +22,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--n", "n", type=click.IntRange(1), required=True, help="Samples wanted for each pair.")
-@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many pairs; the same ones each time.")
+@where_option
+@limit_option
 @click.option(
     "--model",
     default="smollm2-135m",
@@ -44,15 +51,9 @@ if TYPE_CHECKING:
     help="Answer-first: draw the first token among the four tier digits, as serving reads it.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Moves all random streams.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float32"]),
-    help="Precision of the weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), help="Samples in flight.  [default: 32 on a CPU, 256 on a GPU]"
-)
-@click.option("--retry-failed", is_flag=True, help="Try again the prompts that failed before.")
+@dtype_option
+@batch_size_option
+@retry_failed_option
 @click.option("--dry-run", is_flag=True, help="Only say how much there is to draw.")
 @db_option
 @json_option

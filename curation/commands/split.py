@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from curation.commands.check import check_all, require_option
+from curation.commands.options import where_option
 from warehouse.console import db_option, json_option, print_summary
 from warehouse.errors import TierwiseError
 
@@ -25,7 +26,7 @@ def split() -> None:
 
 @split.command()
 @click.argument("name")
-@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
+@where_option
 @click.option(
     "--size", type=click.IntRange(1), help="Pairs wanted; queries stay whole, so it is met from below."
 )

@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from curation.commands.options import (
+    batch_size_option,
+    budget_option,
+    concurrency_option,
+    dtype_option,
+    limit_option,
+    price_option,
+    retry_failed_option,
+    where_option,
+)
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
@@ -26,30 +36,14 @@ if TYPE_CHECKING:
     "--rollouts", type=click.IntRange(1), default=8, show_default=True, help="Continuations from each step."
 )
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Samples of each pair.")
-@click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many pairs; the same ones each time.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float32"]),
-    help="Precision of the weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), help="Texts in flight.  [default: 32 on a CPU, 256 on a GPU]"
-)
-@click.option(
-    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Open requests to a server."
-)
-@click.option(
-    "--budget",
-    metavar="tokens=N|usd=X",
-    help="Stop when so much is spent, within what is in flight; the same command goes on from there.",
-)
-@click.option(
-    "--price",
-    metavar="prompt=X,completion=Y",
-    help="US dollars for a million tokens, for the summary and for a budget in money.",
-)
-@click.option("--retry-failed", is_flag=True, help="Try again the prompts that failed before.")
+@where_option
+@limit_option
+@dtype_option
+@batch_size_option
+@concurrency_option
+@budget_option
+@price_option
+@retry_failed_option
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @db_option
 @json_option
