@@ -133,16 +133,16 @@ def continue_steps(
     Raises:
         TierwiseError: No such configuration or pairs, one that cannot be continued, or a model that is another.
     """
+    store.merge_waiting()
     with store.read() as connection:
         base = _read_base(connection, configuration)
+        # By itself first, so that what is wrong with it is told in its own words.
         selected_pairs(connection, where)
-    store.merge_waiting()
-    # A limit is one of pairs that have a sample.
-    where = (
-        f"({where or 'true'}\n) AND pair_id IN "
-        f"(SELECT pair_id FROM samples WHERE configuration_id = '{base.configuration_id}')"
-    )
-    with store.read() as connection:
+        # A limit is one of pairs that have a sample.
+        where = (
+            f"({where or 'true'}\n) AND pair_id IN "
+            f"(SELECT pair_id FROM samples WHERE configuration_id = '{base.configuration_id}')"
+        )
         selected_pairs(connection, where, limit)
         begun = connection.execute(_SAMPLES, [base.configuration_id, samples]).fetchall()
     if not begun:

@@ -229,3 +229,12 @@ def test_continuations_are_no_votes(command: RunCommand, judged: Path, tiny_mode
     sampled(judged, tiny_model, [PROSE, LINES])
     continued(judged, Scripted(lambda *_: "\nTier: 1"), rollouts=2)
     assert rows(command, judged, "SELECT sum(samples) AS n FROM sample_votes") == [{"n": 2}]
+
+
+def test_samples_that_wait_to_be_merged_are_continued_too(
+    command: RunCommand, process: RunProcess, judged: Path, tiny_model: Path
+) -> None:
+    drawn = ("--prompt", "reason-first", "--max-tokens", "60", "--limit", "12", "--n", "1", "--db", judged)
+    process("curation", "sample", "--model", tiny_model, *drawn, code=-9, env={"TIERWISE_DIE_AT": "merge"})
+    planned = json.loads(command("curation", "step-values", "--dry-run", "--json", "--db", judged).stdout)
+    assert planned["samples"] == 12
