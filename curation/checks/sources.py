@@ -154,11 +154,11 @@ def read_sources(checked: CheckedText, chain: Chain) -> Sources:
         if not stated.unit
     ]
     item = Source("the item", tuple(read_statements(each) for each in texts if each), tuple(prices))
-    rules = _rules(checked)
     named = {name.strip(" []`.*").lower() for line in chain.having("rules") for name in line.text.split(",")}
-    cited = Source("a rule", tuple(read_statements(text) for name, text in rules if name in named))
     # Of rules that it only learnt, a text was given those that it recalls.
-    shown = Source("a rule", tuple(read_statements(text) for _, text in rules)) if checked.shown else cited
+    rules = {name: read_statements(text) for name, text in _rules(checked) if checked.shown or name in named}
+    cited = Source("a rule", tuple(read for name, read in rules.items() if name in named))
+    shown = Source("a rule", tuple(rules.values()))
     return Sources(
         query,
         item,
