@@ -12,6 +12,7 @@ from curation.commands.export import export
 from curation.commands.ingest import ingest
 from curation.commands.judge import difficulty, grade, pairs
 from curation.commands.rationales import rationales
+from curation.commands.recipe import recipe
 from curation.commands.rules import rules
 from curation.commands.sample import sample
 from curation.commands.split import split
@@ -40,6 +41,7 @@ for command in (
     pairs,
     split,
     export,
+    recipe,
     synthesize,
     demo,
 ):

@@ -138,7 +138,7 @@ def resolve(name: str) -> ModelReference:
             f"the model directory {path} has no *.safetensors weights, the only kind that is safe to load: "
             "load it where you trust it and save it again by model.save_pretrained(directory)."
         )
-    return ModelReference(name, path, _digest(path), _context(path))
+    return ModelReference(name, path, content_digest(path), _context(path))
 
 
 def _resolve_path(name: str) -> Path:
@@ -231,8 +231,8 @@ def _convert(gguf: Path, target: Path) -> None:
         built.rename(target)
 
 
-def _digest(path: Path) -> str:
-    """SHA-256 over the sorted (file name, SHA-256) pairs of the files in ``_CONTENT``."""
+def content_digest(path: Path) -> str:
+    """SHA-256, in hex, over the files of a model's directory that decide what it generates, names and contents."""
     digest = hashlib.sha256()
     for file in sorted({file for pattern in _CONTENT for file in path.glob(pattern)}):
         with file.open("rb") as stream:

@@ -16,12 +16,13 @@ from curation.__main__ import main as curation
 from eval.__main__ import main as evaluate
 from training.dpo import main as dpo
 from training.grpo import main as grpo
+from training.scratch import main as scratch
 from training.sft import main as sft
 from warehouse.__main__ import main as warehouse
 from warehouse.dictionary import data_dictionary
 from warehouse.store import Store
 
-STAGES = (sft, dpo, grpo)
+STAGES = (scratch, sft, dpo, grpo)
 
 EXAMPLES = Path(__file__).parent / "examples" / "hallucinations.toml"
 """Findings that are right and false alarms, with the texts that they are in."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from warehouse.errors import TierwiseError
 from warehouse.version import code_version
 
 if TYPE_CHECKING:
@@ -18,10 +19,23 @@ if TYPE_CHECKING:
 
 Status = Literal["running", "finished", "failed", "interrupted"]
 
+STAGE_VARIABLE = "TIERWISE_STAGE"
+"""Environment variable by which a recipe tells a command which of its stages it is."""
+
 
 def utc_now() -> datetime:
     """Now in UTC, without zone, as the store keeps times."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _stage_id() -> uuid.UUID | None:
+    text = os.environ.get(STAGE_VARIABLE)
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        raise TierwiseError(
+            f"{STAGE_VARIABLE} is {text!r}, no id of a stage; recipes set it, so unset it"
+        ) from None
 
 
 @dataclass(slots=True)
@@ -45,6 +59,7 @@ class Run:
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     summary: dict[str, Any] = field(default_factory=dict)
+    stage_id: uuid.UUID | None = field(default_factory=_stage_id)
 
     def end(self, status: Status) -> None:
         """Mark the run as over, now."""
@@ -64,7 +79,9 @@ class Run:
     def from_json(cls, text: str) -> Run:
         """Inverse of `to_json`."""
         fields = json.loads(text)
-        for name in ("run_id", "model_id", "configuration_id"):
+        # What an older version wrote has no stage, and is none of the stage that reads it.
+        fields.setdefault("stage_id", None)
+        for name in ("run_id", "model_id", "configuration_id", "stage_id"):
             fields[name] = fields[name] and uuid.UUID(fields[name])
         for name in ("started_at", "ended_at"):
             fields[name] = fields[name] and datetime.fromisoformat(fields[name])
@@ -86,7 +103,7 @@ class Run:
                 $configuration_id::UUID AS configuration_id, $parents::UUID[] AS parents,
                 $started_at::TIMESTAMP AS started_at, $ended_at::TIMESTAMP AS ended_at,
                 $resumed_at::TIMESTAMP[] AS resumed_at, $host AS host,
-                $pid::INTEGER AS pid, $summary::JSON AS summary) AS new USING (run_id)
+                $pid::INTEGER AS pid, $summary::JSON AS summary, $stage_id::UUID AS stage_id) AS new USING (run_id)
             WHEN MATCHED AND (coalesce(len(new.resumed_at), 0) > coalesce(len(runs.resumed_at), 0)
                 OR new.ended_at IS NOT NULL AND coalesce(len(new.resumed_at), 0) = coalesce(len(runs.resumed_at), 0))
             THEN UPDATE SET status = new.status, ended_at = new.ended_at, resumed_at = new.resumed_at,

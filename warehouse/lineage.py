@@ -221,8 +221,15 @@ _KINDS: dict[str, _Kind] = {
         ("run_id",),
         "concat(kind, ', ', strftime(started_at, '%Y-%m-%d %H:%M'), ', ', status, ', ', code_version, "
         "CASE WHEN len(parents) > 0 THEN concat(', after ', array_to_string(parents, ', ')) END)",
-        (("configuration", ("configuration_id",)),),
+        (("configuration", ("configuration_id",)), ("stage", ("stage_id",))),
         has_run=False,
+    ),
+    # As it was run last.
+    "stage": _Kind(
+        "(SELECT DISTINCT ON (stage_id) * FROM stages ORDER BY stage_id, started_at DESC)",
+        ("stage_id",),
+        "concat(stage, ' of recipe ', recipe, ', key ', substr(key, 1, 8), "
+        "CASE WHEN ended_at IS NULL THEN ', not finished' END, ', ', command)",
     ),
     "split": _Kind(
         "splits",

@@ -79,6 +79,11 @@ def _to_version_8(connection: duckdb.DuckDBPyConnection) -> None:
         _execute_all(connection, TABLE_BY_NAME[name].ddl())
 
 
+def _to_version_9(connection: duckdb.DuckDBPyConnection) -> None:
+    _execute_all(connection, TABLE_BY_NAME["stages"].ddl())
+    connection.execute("ALTER TABLE runs ADD COLUMN IF NOT EXISTS stage_id UUID")
+
+
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     2: _to_version_2,
     3: _to_version_3,
@@ -87,6 +92,7 @@ MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     6: _to_version_6,
     7: _to_version_7,
     8: _to_version_8,
+    9: _to_version_9,
 }
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 

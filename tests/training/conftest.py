@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.curation.conftest import command, invoke, judged_csv, offline, sampled_store, tiny_model
+from tests.curation.conftest import (
+    command,
+    invoke,
+    judged_csv,
+    offline,
+    sampled_store,
+    shop,
+    shop_store,
+    tiny_model,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.curation.conftest import Done, RunCommand
 
-__all__ = ["command", "judged_csv", "offline", "sampled_store", "tiny_model"]
+__all__ = ["command", "judged_csv", "offline", "sampled_store", "shop", "shop_store", "tiny_model"]
 
 TRAIN, EVAL = "learn_v1", "held_v1"
 QUICK = ("--learning_rate", "1e-3", "--per_device_train_batch_size", "4", "--max_steps", "2")
@@ -27,9 +36,9 @@ class Train(Protocol):
 
 @pytest.fixture(scope="session")
 def train() -> Train:
-    from training import dpo, grpo, sft
+    from training import dpo, grpo, scratch, sft
 
-    stages = {"sft": sft.main, "dpo": dpo.main, "grpo": grpo.main}
+    stages = {"scratch": scratch.main, "sft": sft.main, "dpo": dpo.main, "grpo": grpo.main}
 
     def run(stage: str, *arguments: object, code: int = 0) -> Done:
         return invoke(stages[stage], list(map(str, arguments)), code)

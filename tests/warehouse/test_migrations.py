@@ -149,6 +149,7 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
 _BACK: dict[int, tuple[str, ...]] = {
     7: tuple(f"DROP TABLE {name}" for name in ("findings", "checked_texts")),
     8: tuple(f"DROP TABLE {name}" for name in ("derived_verdicts", "sample_steps")),
+    9: ("DROP TABLE stages", "ALTER TABLE runs DROP COLUMN stage_id"),
     6: (
         *(f"DROP TABLE {name}" for name in ("rulebooks", "rules", "rationale_rejects")),
         "ALTER TABLE prompts DROP COLUMN purpose",
@@ -193,7 +194,7 @@ _BACK: dict[int, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("version", [1, 2, 4, 5])
+@pytest.mark.parametrize("version", [1, 2, 4, 5, 8])
 def test_a_store_of_an_older_version_gets_what_came_after(store: Store, version: int) -> None:
     with store.write(Run("ingest", {})) as connection:
         connection.execute(

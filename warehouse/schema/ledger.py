@@ -1,4 +1,4 @@
-"""What the store knows of itself: its versions, its runs, what it refused and what was taken down."""
+"""What the store knows of itself: versions, runs, stages of recipes, what it refused and what was taken down."""
 
 from __future__ import annotations
 
@@ -46,7 +46,33 @@ LEDGER: tuple[Table, ...] = (
             Column("host", "VARCHAR", "Machine."),
             Column("pid", "INTEGER", "Process id on that machine."),
             Column("summary", "JSON", "What the run wrote, in counts.", required=False),
+            Column(
+                "stage_id",
+                "UUID",
+                "The recipe's stage that the command was; NULL outside of recipes.",
+                "stages",
+                required=False,
+            ),
         ),
+    ),
+    Table(
+        "stages",
+        "Stages of recipes: one row each time that one was run. The newest finished row of a key is what stands.",
+        ("stage_id", "started_at"),
+        (
+            identifier("stage_id", "Stage, by its key: equal stages of two recipes are one."),
+            Column("recipe", "VARCHAR", "Recipe that it was run for."),
+            Column("stage", "VARCHAR", "Its name there."),
+            Column("key", "VARCHAR", "SHA-256, in hex, of all that decides what the stage makes."),
+            Column("command", "VARCHAR", "The command, as it was run."),
+            Column("inputs", "JSON", "What entered the key: settings, files, stages, watched rows."),
+            Column("started_at", "TIMESTAMP", "Start."),
+            Column("ended_at", "TIMESTAMP", "End; NULL where it did not finish.", required=False),
+            Column("outputs", "JSON", "The command's summary, and its folder as out.", required=False),
+            Column("out_digest", "VARCHAR", "SHA-256, in hex, of the folder's content.", required=False),
+            RUN,
+        ),
+        later=("ended_at", "outputs", "out_digest"),
     ),
     Table(
         "rejects",
