@@ -15,6 +15,8 @@ What was counted offline came from another policy: it is scaled down to weigh on
 What training observes is added to that and halves every `half_life` windows. So prompts that are now always or never
 solved rest, and come back as the evidence fades.
 
+A uniform curriculum is what there is without one: every prompt is drawn once before any is drawn again.
+
 Each process holds its own copy. Copies that observe the same outcomes draw the same prompts.
 """
 
@@ -71,6 +73,7 @@ class Curriculum:
         c: How many of them were right.
         group_size: Samples of a prompt in a window (G).
         half_life: Windows in which the weight of an observation halves.
+        uniform: Draw all prompts equally often, whatever is known of them.
         seed: Of the curriculum's own random numbers.
 
     Raises:
@@ -85,6 +88,7 @@ class Curriculum:
         *,
         group_size: int,
         half_life: float = DEFAULT_HALF_LIFE,
+        uniform: bool = False,
         seed: int = 0,
     ) -> None:
         if not len(pair_ids) == len(n) == len(c):
@@ -100,6 +104,7 @@ class Curriculum:
             raise TierwiseError(f"{pair_ids[i]}: {c[i]} of {n[i]} solved offline; c must be between 0 and n")
         self.group_size = group_size
         self.half_life = half_life
+        self.uniform = uniform
         self.window = 0
         scale = group_size / np.maximum(samples, group_size)
         self._prior = PRIOR + scale * np.stack([solved, samples - solved])
@@ -107,6 +112,8 @@ class Curriculum:
         self._drawn = np.zeros(len(pair_ids), dtype=np.bool_)
         self._generator = np.random.default_rng(seed)
         described = [list(pair_ids), samples.tolist(), solved.tolist(), group_size, half_life]
+        if uniform:
+            described.append("uniform")
         self._fingerprint = hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
     def __len__(self) -> int:
@@ -121,7 +128,7 @@ class Curriculum:
     @property
     def weights(self) -> Floats:
         """What each prompt is drawn by, shape [prompts]."""
-        return self.mixing**2
+        return np.ones(len(self)) if self.uniform else self.mixing**2
 
     @property
     def mixing(self) -> Floats:
@@ -143,13 +150,17 @@ class Curriculum:
         """Let the evidence of earlier windows fade, and all prompts be drawn again."""
         self.window += 1
         self._evidence *= 0.5 ** (1 / self.half_life)
-        self._drawn[:] = False
+        if not self.uniform:
+            self._drawn[:] = False
 
     def draw(self, k: int) -> list[int]:
         """At most `k` prompts that this window has not drawn, by weight and without replacement.
 
         The k largest of log w + Gumbel noise are such a sample (Efraimidis and Spirakis, 2006; Gumbel top-k).
         """
+        if self.uniform and self.undrawn < k:
+            # As TRL's sampler does with the end of an epoch, what is left of it waits for another shuffle.
+            self._drawn[:] = False
         keys = np.log(self.weights) + self._generator.gumbel(size=len(self))
         keys[self._drawn] = -np.inf
         chosen = np.argsort(-keys, kind="stable")[: min(k, self.undrawn)]

@@ -55,6 +55,11 @@ _WINDOWS = 10
         help="Batches in which what is known of a prompt's solve rate loses half its weight.",
     ),
     click.option(
+        "--uniform",
+        is_flag=True,
+        help="Draw all prompts equally often, not by difficulty; with --generation-budget 1, GRPO as TRL has it.",
+    ),
+    click.option(
         "--guided-replay",
         is_flag=True,
         help="Where a prompt stays unsolved, put the rationale that the split has for it in place of one sample.",
@@ -108,6 +113,7 @@ def _trainer(stage: Stage, weights: Mapping[str, float], journal: Journal) -> Dy
             [row["c"] or 0 for row in rows],
             group_size=stage.config.num_generations,
             half_life=stage.request.options["half_life"],
+            uniform=stage.request.options["uniform"],
             seed=stage.config.seed,
         ),
         generation_budget=stage.request.options["generation_budget"],

@@ -44,6 +44,20 @@ def test_two_samples_mix_with_twice_the_expected_variance() -> None:
     np.testing.assert_allclose(mixing_probability(a, b, 2), 2 * a * b / ((a + b) * (a + b + 1)))
 
 
+@given(st.integers(2, 40), st.integers(1, 8), st.integers(0, 99))
+def test_a_uniform_curriculum_draws_all_before_any_again(prompts: int, k: int, seed: int) -> None:
+    curriculum = build([(8, 8)] * (prompts - 1) + [(8, 4)], uniform=True, seed=seed)
+    k = min(k, prompts)
+    drawn: list[int] = []
+    for _ in range(prompts // k):
+        curriculum.begin_window()
+        drawn += curriculum.draw(k)
+        curriculum.observe(drawn[-1], 8, 0)
+    assert len(set(drawn)) == len(drawn)
+    curriculum.begin_window()
+    assert len(set(curriculum.draw(k))) == k
+
+
 def test_offline_counts_weigh_one_group_at_most() -> None:
     curriculum = build([(0, 0), (4, 1), (8, 2), (64, 16)])
     a, b = curriculum.posterior
@@ -149,6 +163,7 @@ def test_a_loaded_state_goes_on_bit_for_bit(
         build([(8, 4), (8, 4), (8, 5)]),
         build([(8, 4)] * 3, group_size=4),
         build([(8, 4)] * 3, half_life=5),
+        build([(8, 4)] * 3, uniform=True),
         Curriculum(["a", "b", "c"], [8] * 3, [4] * 3, group_size=8),
     ],
 )
