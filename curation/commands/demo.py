@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from curation.shop.schema import Kind
 from warehouse.console import db_option, json_option, print_summary
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ _OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <
 @click.option("--pairs", type=click.IntRange(1, 1_000_000), required=True, help="Judged pairs to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same rows.")
 @click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="NAME",
+    help="Queries ask for goods of this category alone; may be repeated.  [default: all]",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(get_args(Kind)),
+    help="Kind of queries; may be repeated.  [default: all]",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("shop.csv"),
@@ -29,28 +44,38 @@ _OTHER_ROLES = "query_id NOT IN (SELECT query_id FROM split_queries WHERE role <
     help="File to write.",
 )
 @json_option
-def synthesize(pairs: int, seed: int, out: Path, as_json: bool) -> None:
-    """Make a shop's judged pairs as CSV, each tier with its derivation."""
+def synthesize(
+    pairs: int,
+    seed: int,
+    categories: tuple[str, ...],
+    kinds: tuple[Kind, ...],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Make a shop's judged pairs as CSV, each tier with its derivation.
+
+    Fewer categories and kinds make a smaller world, which a smaller model can learn.
+    """
     from collections import Counter
 
-    from curation.shop import generate, write_csv
+    from curation.shop import KINDS, generate, write_csv
 
     queries: set[str] = set()
     intents: set[str] = set()
     tiers: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
+    found: Counter[str] = Counter()
 
     def counted(rows: Iterator[ShopRow]) -> Iterator[ShopRow]:
         for row in rows:
             queries.add(row.query)
             intents.add(row.intent)
             tiers[row.label] += 1
-            kinds[row.kind] += 1
+            found[row.kind] += 1
             yield row
 
-    written = write_csv(counted(generate(pairs, seed)), out)
+    written = write_csv(counted(generate(pairs, seed, categories, kinds or KINDS)), out)
     counts = {"pairs": written, "queries": len(queries), "intents": len(intents)}
-    print_summary(counts | {"tiers": tiers, "kinds": kinds, "out": str(out)}, as_json)
+    print_summary(counts | {"tiers": tiers, "kinds": found, "out": str(out)}, as_json)
 
 
 @click.command()

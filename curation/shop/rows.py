@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import os
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from curation.shop.intents import draw_intent
 from curation.shop.matching import LABELS, Matcher
 from curation.shop.queries import Query, word_query
 from curation.shop.schema import Kind, Label
+from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from curation.shop.catalogue import Item
@@ -53,6 +55,8 @@ INGEST_OPTIONS = (
 
 _WORDINGS = 3
 _INTENTS_AT_A_TIME = 100
+_DRAWS = 20_000
+"""Intents drawn in a row without a new one among them, after which there are none left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +76,34 @@ class ShopRow:
     derivation: str
 
 
-def generate(pairs: int, seed: int) -> Iterator[ShopRow]:
+def generate(
+    pairs: int, seed: int, categories: Collection[str] = (), kinds: Sequence[Kind] = KINDS
+) -> Iterator[ShopRow]:
     """The first `pairs` rows of the shop of this seed: more pairs continue fewer.
 
     Rows of one query follow each other, one of each tier. Every 40 rows hold two queries of each kind. A hundred
     intents are asked in turn, then again in other words, three times over; then come a hundred new ones.
 
+    Args:
+        pairs: How many.
+        seed: The same seed makes the same rows.
+        categories: Those that queries ask for; all if empty. Items are of any.
+        kinds: Of queries.
+
     Raises:
         ValueError: `pairs` is negative or above `MAX_PAIRS`.
+        TierwiseError: No such category; or, as the rows are drawn, intents of these have run out.
     """
     if not 0 <= pairs <= MAX_PAIRS:
         raise ValueError(f"pairs must be between 0 and {MAX_PAIRS}, not {pairs}")
-    return islice(_rows(Random(seed)), pairs)  # noqa: S311 - a reproducible shop, not a secret
+    known = [category.name for category in catalogue().shelves]
+    for name in categories:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3)
+            meant = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise TierwiseError(f"the shop has no category {name!r}; {meant}")
+    rows = _rows(Random(seed), frozenset(categories or known), kinds)  # noqa: S311 - a reproducible shop, not a secret
+    return islice(rows, pairs)
 
 
 def write_csv(rows: Iterable[ShopRow], path: Path) -> int:
@@ -110,15 +130,15 @@ def _cells(row: ShopRow) -> list[str]:
     return [special.get(column) or getattr(row, column) for column in COLUMNS]
 
 
-def _rows(rng: Random) -> Iterator[ShopRow]:
+def _rows(rng: Random, categories: Collection[str], kinds: Sequence[Kind]) -> Iterator[ShopRow]:
     matcher = Matcher(catalogue())
     combined: set[str] = set()
     asked: set[str] = set()
     while True:
         intents: list[Intent] = []
-        for _ in range(_INTENTS_AT_A_TIME // len(KINDS)):
-            for kind in rng.sample(KINDS, len(KINDS)):
-                intent, rows = _first_asked(rng, kind, matcher, combined, asked)
+        for _ in range(_INTENTS_AT_A_TIME // len(kinds)):
+            for kind in rng.sample(kinds, len(kinds)):
+                intent, rows = _first_asked(rng, kind, categories, matcher, combined, asked)
                 intents.append(intent)
                 yield from rows
         for _ in range(_WORDINGS - 1):
@@ -127,14 +147,25 @@ def _rows(rng: Random) -> Iterator[ShopRow]:
 
 
 def _first_asked(
-    rng: Random, kind: Kind, matcher: Matcher, combined: set[str], asked: set[str]
+    rng: Random,
+    kind: Kind,
+    categories: Collection[str],
+    matcher: Matcher,
+    combined: set[str],
+    asked: set[str],
 ) -> tuple[Intent, list[ShopRow]]:
     """An intent with a new combination, of any kind, for which every tier has an item, and its first rows."""
-    while True:
+    for _ in range(_DRAWS):
         intent = draw_intent(rng, kind, matcher.goods)
-        if intent.combination not in combined and (rows := _asked(rng, intent, matcher, asked)):
+        if intent.category.name not in categories or intent.combination in combined:
+            continue
+        if rows := _asked(rng, intent, matcher, asked):
             combined.add(intent.combination)
             return intent, rows
+    raise TierwiseError(
+        f"after {len(combined):,} intents these categories have no new one of kind {kind}; "
+        "make fewer pairs, or name more"
+    )
 
 
 def _asked(rng: Random, intent: Intent, matcher: Matcher, asked: set[str]) -> list[ShopRow]:

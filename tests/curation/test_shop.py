@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from curation.shop import KINDS, LABELS, MAX_PAIRS, ShopRow, generate, write_csv
 from curation.shop.load import shop_data
-from curation.shop.schema import Family, Slot, Value, number
+from curation.shop.schema import Family, Kind, Slot, Value, number
 from curation.shop.units import imperial
 from tests.curation.conftest import RunCommand
 from tests.curation.conftest import rows as stored
+from warehouse.errors import TierwiseError
 
 # Written out once more, so that the tiers are recomputed without the code under test.
 FAMILIES = (
@@ -374,6 +375,35 @@ def test_same_rows_in_every_process() -> None:
 def test_refuses_impossible_sizes(pairs: int) -> None:
     with pytest.raises(ValueError, match=f"between 0 and {MAX_PAIRS}"):
         generate(pairs, seed=0)
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    seed=st.integers(0, 2**63),
+    categories=st.sets(st.sampled_from(("wok", "pan lid", "backpack")), min_size=1),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, unique=True),
+)
+def test_a_smaller_world_is_as_just(seed: int, categories: set[str], kinds: list[Kind]) -> None:
+    shop = list(generate(240, seed, categories, kinds))
+    assert {row.intent.partition(": ")[2].partition(";")[0] for row in shop} <= categories
+    assert {row.kind for row in shop} == set(kinds)
+    assert set(Counter(row.label for row in shop).values()) == {60}
+    assert all(evaluate(row) == row.label for row in shop)
+
+
+def test_a_world_without_new_intents_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.shop.rows._DRAWS", 40)
+    with pytest.raises(
+        TierwiseError, match=r"after [\d,]+ intents these categories have no new one of kind plain"
+    ):
+        list(generate(40_000, 0, {"wok"}, ["plain"]))
+
+
+def test_an_unknown_category_is_refused(command: RunCommand, tmp_path: Path) -> None:
+    out = tmp_path / "shop.csv"
+    done = command("curation", "synthesize", "--pairs", "40", "--category", "wokk", "--out", out, code=1)
+    assert "no category 'wokk'; did you mean wok" in done.stderr
+    assert not out.exists()
 
 
 def test_csv_round_trip(tmp_path: Path) -> None:
