@@ -10,6 +10,7 @@ from eval.commands.metrics import metrics
 from eval.commands.partition import partition
 from eval.commands.predict import predict
 from eval.commands.report import report
+from eval.commands.samples import samples
 from warehouse.console import Group
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """Judge predictions: tier probabilities, metrics, thresholds, reports."""
 
 
-for command in (predict, metrics, calibrate, partition, report, chains):
+for command in (predict, metrics, calibrate, partition, report, samples, chains):
     main.add_command(command)
 
 

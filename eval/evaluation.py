@@ -108,15 +108,38 @@ def evaluate(
         "partition_id": None if cut is None else str(cut.partition_id),
         "versus_id": None if theirs is None else str(theirs.predictor.predictor_id),
     }
-    written: dict[str, int] = {}
+    measured = {("all", "all"): whole} | slices
+    written = keep_measured(store, run, key, measured, weighted=ours.weighted, warnings=warnings)
+    return Evaluation(ours, theirs, cut, whole, slices, warnings, written)
+
+
+def keep_measured(
+    store: Store,
+    run: Run,
+    key: Mapping[str, str | None],
+    measured: Mapping[tuple[str, str], Iterable[Measured]],
+    *,
+    weighted: bool,
+    warnings: list[str],
+) -> dict[str, int]:
+    """Let ``evaluations`` hold what was measured in place of what it holds for the same `key`; return the counts.
+
+    Args:
+        store: The store; where another process keeps it, `warnings` gets a line, as what took long to measure is told
+            all the same.
+        run: The ledger row.
+        key: Columns that say of what, on what: a predictor or a configuration, a split.
+        measured: Metrics by slice and its value.
+        weighted: Whether pairs count by traffic weight.
+        warnings: Of the summary.
+    """
     try:
         with store.write(run) as connection:
-            written |= _write(connection, run, key, {("all", "all"): whole} | slices, ours.weighted)
-            run.summary = written
+            run.summary = _write(connection, run, key, measured, weighted)
     except StoreHeldError as held:
-        # What took long to measure is told all the same.
         warnings.append(f"measured, but not kept: {held}")
-    return Evaluation(ours, theirs, cut, whole, slices, warnings, written)
+        return {}
+    return run.summary
 
 
 def _write(
@@ -128,6 +151,7 @@ def _write(
 ) -> dict[str, int]:
     import pyarrow as pa
 
+    evaluations = TABLE_BY_NAME["evaluations"]
     rows = [
         {
             **key,
@@ -147,9 +171,7 @@ def _write(
         for of, metrics in measured.items()
         for found in metrics
     ]
-    connection.register(
-        "measured", pa.Table.from_pylist(rows, schema=arrow_schema(TABLE_BY_NAME["evaluations"]))
-    )
+    connection.register("measured", pa.Table.from_pylist(rows, schema=arrow_schema(evaluations)))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE fresh_evaluations AS "
         "SELECT * REPLACE (CAST(evaluation_id AS UUID) AS evaluation_id) FROM measured"
@@ -159,9 +181,9 @@ def _write(
         "evaluations",
         "fresh_evaluations",
         compared=("value", "low", "high", "reason", "pairs", "queries", "weighted"),
-        among="predictor_id = $predictor_id::UUID AND split = $split "
-        "AND partition_id IS NOT DISTINCT FROM $partition_id::UUID "
-        "AND versus_id IS NOT DISTINCT FROM $versus_id::UUID",
+        among=" AND ".join(
+            f"{name} IS NOT DISTINCT FROM CAST(${name} AS {evaluations.type_of(name)})" for name in key
+        ),
         parameters=key,
     )
 

@@ -91,7 +91,7 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: 
     found = find_predictor(connection, predictor, split)
     asked = {"predictor": found.predictor_id, "split": split}
     table: Any = connection.sql(_EVIDENCE, params=asked).to_arrow_table()
-    missing = int(np.count_nonzero(~_array(table, "predicted").astype(bool)))
+    missing = int(np.count_nonzero(~column_of(table, "predicted").astype(bool)))
     if missing:
         raise TierwiseError(
             f"{found.name} has not predicted {missing:,} of the {len(table):,} pairs of {split}: "
@@ -107,13 +107,13 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: 
         split=split,
         role=role,
         pair_ids=decided.column("pair_id").combine_chunks(),
-        tier_probs=np.stack([_array(decided, f"p{t}").astype(np.float64) for t in (1, 2, 3, 4)], axis=1),
-        gold=_array(decided, "tier").astype(np.int64),
-        query=_coded(decided, "query_id").codes,
-        weight=_array(decided, "weight").astype(np.float64),
-        attributes={name: _coded(decided, name) for name in ATTRIBUTES},
+        tier_probs=np.stack([column_of(decided, f"p{t}").astype(np.float64) for t in (1, 2, 3, 4)], axis=1),
+        gold=column_of(decided, "tier").astype(np.int64),
+        query=coded(decided, "query_id").codes,
+        weight=column_of(decided, "weight").astype(np.float64),
+        attributes={name: coded(decided, name) for name in ATTRIBUTES},
         undecided={reason: reasons.count(reason) for reason in sorted(set(reasons))},
-        gold_changed=int(_array(decided, "gold_changed").sum()),
+        gold_changed=int(column_of(decided, "gold_changed").sum()),
         altered=differences[0] if differences else None,
     )
 
@@ -133,12 +133,14 @@ def require_same_pairs(ours: Evidence, theirs: Evidence) -> None:
     )
 
 
-def _array(table: pa.Table, column: str) -> NDArray[Any]:
+def column_of(table: pa.Table, column: str) -> NDArray[Any]:
+    """A column of `table` for numpy."""
     values: NDArray[Any] = table.column(column).to_numpy()
     return values
 
 
-def _coded(table: pa.Table, column: str) -> Attribute:
+def coded(table: pa.Table, column: str) -> Attribute:
+    """A column of texts as an attribute, names in alphabetical order."""
     encoded = table.column(column).combine_chunks().dictionary_encode()
     names = encoded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=lambda i: names[i])
@@ -154,11 +156,8 @@ _REMEDIES = {
     "calibrated": "calibrate it again by `python -m eval calibrate`, with --fit or --judge {split}",
 }
 
-# Ids as text: Arrow has no UUID that numpy could read.
-_EVIDENCE = """
-    SELECT CAST(m.pair_id AS VARCHAR) AS pair_id, CAST(m.query_id AS VARCHAR) AS query_id, m.tier, m.weight,
-        c.pair_id IS NOT NULL AS predicted, c.reason,
-        c.tier_probs[1] AS p1, c.tier_probs[2] AS p2, c.tier_probs[3] AS p3, c.tier_probs[4] AS p4,
+SPLIT_PAIRS = """
+    SELECT m.pair_id, m.query_id, m.item_version_id, m.tier, m.weight,
         coalesce(p.tier <> m.tier, false) AS gold_changed,
         m.kind, coalesce(m.band, 'not sampled') AS band, p.source, q.locale,
         CASE WHEN m.confidence IS NULL THEN 'unknown' WHEN m.confidence < 1 THEN 'raters disagree'
@@ -166,10 +165,21 @@ _EVIDENCE = """
         coalesce(strftime(j.judged_at, '%Y-%m'), 'unknown') AS month
     FROM split_members m JOIN pairs p ON p.pair_id = m.pair_id JOIN queries q ON q.query_id = m.query_id
     JOIN judgments j ON j.judgment_id = m.judgment_id
+    WHERE m.split = $split
+"""
+"""Pairs of a split as it froze them, with their `ATTRIBUTES`."""
+
+# Ids as text: Arrow has no UUID that numpy could read.
+_EVIDENCE = f"""
+    SELECT m.* EXCLUDE (item_version_id)
+            REPLACE (CAST(m.pair_id AS VARCHAR) AS pair_id, CAST(query_id AS VARCHAR) AS query_id),
+        c.pair_id IS NOT NULL AS predicted, c.reason,
+        c.tier_probs[1] AS p1, c.tier_probs[2] AS p2, c.tier_probs[3] AS p3, c.tier_probs[4] AS p4
+    FROM ({SPLIT_PAIRS}) m
     LEFT JOIN (
         SELECT s.pair_id, s.item_version_id, s.tier_probs, s.reason FROM predictions s JOIN runs USING (run_id)
         WHERE s.predictor_id = $predictor::UUID QUALIFY row_number() OVER (
             PARTITION BY s.pair_id, s.item_version_id ORDER BY started_at DESC, s.prediction_id) = 1
     ) c ON c.pair_id = m.pair_id AND c.item_version_id = m.item_version_id
-    WHERE m.split = $split ORDER BY m.pair_id
+    ORDER BY m.pair_id
 """

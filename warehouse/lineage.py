@@ -121,6 +121,7 @@ _KINDS: dict[str, _Kind] = {
         (
             ("predictor", ("predictor_id",)),
             ("predictor", ("versus_id",)),
+            ("configuration", ("configuration_id",)),
             ("partition", ("partition_id",)),
             ("split", ("split",)),
         ),

@@ -82,6 +82,11 @@ def _to_version_8(connection: duckdb.DuckDBPyConnection) -> None:
 def _to_version_9(connection: duckdb.DuckDBPyConnection) -> None:
     _execute_all(connection, TABLE_BY_NAME["stages"].ddl())
     connection.execute("ALTER TABLE runs ADD COLUMN IF NOT EXISTS stage_id UUID")
+    connection.execute("ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS configuration_id UUID")
+    # DuckLake refuses to drop what is not there, and the step to version 4 makes the table as it is declared now.
+    required = {row[0] for row in connection.execute("DESCRIBE evaluations").fetchall() if row[2] == "NO"}
+    if "predictor_id" in required:
+        connection.execute("ALTER TABLE evaluations ALTER COLUMN predictor_id DROP NOT NULL")
 
 
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {

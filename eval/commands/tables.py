@@ -13,9 +13,10 @@ from eval.metrics.measure import Difference
 from warehouse.console import print_table, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from eval.evaluation import Evaluation
+    from eval.evidence import Attribute
     from eval.metrics.measure import Measured
 
 
@@ -40,8 +41,12 @@ def print_evaluation(found: Evaluation, as_json: bool) -> None:
     print_measured(found.whole)
     if found.slices:
         click.echo("\nSlices, worst macro-F1 first")
-        _print_slices(found)
-    if notes := [*_reasons(found.whole), *_unranked(found), *_undivided(found)]:
+        print_slices(found.slices, ("macro_f1", "accuracy"))
+    if notes := [
+        *reasons(found.whole),
+        *_unranked(found),
+        *([] if found.versus else undivided(evidence.attributes)),
+    ]:
         click.echo()
         for line in notes:
             click.echo(line)
@@ -88,36 +93,42 @@ def ends(found: Measured, *, sign: bool = False) -> str:
     return f"{number(found.low, sign=sign)} to {number(found.high, sign=sign)}"
 
 
-def _print_slices(found: Evaluation) -> None:
-    rows = [(of, {measured.metric: measured for measured in metrics}) for of, metrics in found.slices.items()]
+def print_slices(slices: Mapping[tuple[str, str], Iterable[Measured]], names: Sequence[str]) -> None:
+    """A row for each slice with the metrics of these names, the lowest of the first one first."""
+    first = names[0]
+    rows = [(of, {measured.metric: measured for measured in metrics}) for of, metrics in slices.items()]
     # Unknown last: NaN compares with nothing.
-    rows.sort(
-        key=lambda row: (math.isnan(v := row[1]["macro_f1"].value), v if not math.isnan(v) else 0.0, row[0])
-    )
+    rows.sort(key=lambda row: (math.isnan(v := row[1][first].value), v if not math.isnan(v) else 0.0, row[0]))
     print_table(
-        ["slice", "value", "macro_f1", "interval", "accuracy", "interval", "pairs", "queries"],
+        ["slice", "value", *(head for name in names for head in (name, "interval")), "pairs", "queries"],
         [
             [
                 *of,
-                *(
-                    cell
-                    for name in ("macro_f1", "accuracy")
-                    for cell in (number(metrics[name].value), ends(metrics[name]))
-                ),
-                f"{metrics['accuracy'].pairs:,}",
-                f"{metrics['accuracy'].queries:,}",
+                *(cell for name in names for cell in (number(metrics[name].value), ends(metrics[name]))),
+                f"{metrics[first].pairs:,}",
+                f"{metrics[first].queries:,}",
             ]
             for of, metrics in rows
         ],
     )
 
 
-def _reasons(whole: Iterable[Measured]) -> list[str]:
+def reasons(whole: Iterable[Measured]) -> list[str]:
+    """Why metrics or their intervals are undefined, a line for each reason."""
     by_reason: dict[str, list[str]] = {}
     for row in whole:
         if row.reason:
             by_reason.setdefault(row.reason, []).append(row.metric)
     return [f"{', '.join(metrics)}: {reason}" for reason, metrics in by_reason.items()]
+
+
+def told_slices(slices: Mapping[tuple[str, str], Iterable[Measured]]) -> list[dict[str, Any]]:
+    """Metrics of slices for JSON."""
+    return [
+        {"slice": of[0], "slice_value": of[1], **told(row)}
+        for of, metrics in slices.items()
+        for row in metrics
+    ]
 
 
 def _unranked(found: Evaluation) -> list[str]:
@@ -129,13 +140,12 @@ def _unranked(found: Evaluation) -> list[str]:
     ]
 
 
-def _undivided(found: Evaluation) -> list[str]:
+def undivided(attributes: Mapping[str, Attribute]) -> list[str]:
+    """A line on the attributes that make no slices."""
     alike = [
-        f"{name} {attribute.names[0]}"
-        for name, attribute in found.evidence.attributes.items()
-        if len(attribute.names) == 1
+        f"{name} {attribute.names[0]}" for name, attribute in attributes.items() if len(attribute.names) == 1
     ]
-    return [f"no slices where all pairs are alike: {', '.join(alike)}"] if alike and not found.versus else []
+    return [f"no slices where all pairs are alike: {', '.join(alike)}"] if alike else []
 
 
 def _json(found: Evaluation) -> dict[str, Any]:
@@ -155,10 +165,6 @@ def _json(found: Evaluation) -> dict[str, Any]:
         "gold_changed": evidence.gold_changed,
         "warnings": found.warnings,
         "metrics": [told(row) for row in found.whole],
-        "slices": [
-            {"slice": of[0], "slice_value": of[1], **told(row)}
-            for of, metrics in found.slices.items()
-            for row in metrics
-        ],
+        "slices": told_slices(found.slices),
         **found.written,
     }

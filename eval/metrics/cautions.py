@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eval.evidence import Evidence
+    from eval.samples.sampled import Sampled
 
 FEW_QUERIES = 30
 
@@ -41,25 +42,31 @@ def cautions(evidence: Evidence, predicted: NDArray[np.int64] | None = None) -> 
                 else f"macro-F1 is over {over} tier{'s' if over > 1 else ''}"
             )
         )
-    if evidence.role == "train":
-        found.append(f"{split} is there to train on: a model that learned from it looks better than it is")
-    if evidence.altered:
-        found.append(
-            f"{split} is not what was frozen any more: {evidence.altered}; create a new version of it"
-        )
-    if evidence.queries < FEW_QUERIES:
-        found.append(
-            f"{split} has {evidence.queries} quer{'ies' if evidence.queries > 1 else 'y'} only: "
-            f"intervals by resampling fewer than {FEW_QUERIES} are too narrow"
-        )
+    found += split_cautions(evidence)
     if evidence.undecided:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in evidence.undecided.items())
         found.append(
             f"{sum(evidence.undecided.values()):,} pairs of {split} have no prediction and are left out: {reasons}"
         )
-    if evidence.gold_changed and not evidence.altered:
+    return found
+
+
+def split_cautions(of: Evidence | Sampled) -> list[str]:
+    """What to know about the split itself: to train on, altered, few queries, gold that has moved; a line each."""
+    found = []
+    split = of.split
+    if of.role == "train":
+        found.append(f"{split} is there to train on: a model that learned from it looks better than it is")
+    if of.altered:
+        found.append(f"{split} is not what was frozen any more: {of.altered}; create a new version of it")
+    if of.queries < FEW_QUERIES:
         found.append(
-            f"the gold tier of {evidence.gold_changed:,} pair{'s' if evidence.gold_changed > 1 else ''} has changed "
+            f"{split} has {of.queries} quer{'ies' if of.queries > 1 else 'y'} only: "
+            f"intervals by resampling fewer than {FEW_QUERIES} are too narrow"
+        )
+    if of.gold_changed and not of.altered:
+        found.append(
+            f"the gold tier of {of.gold_changed:,} pair{'s' if of.gold_changed > 1 else ''} has changed "
             f"since {split} was frozen; the frozen one counts"
         )
     return found

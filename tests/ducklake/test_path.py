@@ -53,6 +53,7 @@ def _steps(judged: Path, model: Path) -> Iterable[tuple[str, ...]]:
     yield ("curation", "pairs", "--max-length-ratio", "8")
     yield ("curation", "split", "create", "eval", "--role", "eval", "--size", "15")
     yield ("curation", "split", "create", "train", "--where", _OTHER)
+    yield ("eval", "samples", "--split", "eval_v1")
     yield ("eval", "predict", "--split", "eval_v1", "--model", str(model), "--name", "tiny")
     reasons = ("--prompt", "reason-first", "--max-tokens", "24")
     yield ("eval", "predict", "--split", "eval_v1", "--model", str(model), *reasons)

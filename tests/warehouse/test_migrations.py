@@ -149,7 +149,12 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
 _BACK: dict[int, tuple[str, ...]] = {
     7: tuple(f"DROP TABLE {name}" for name in ("findings", "checked_texts")),
     8: tuple(f"DROP TABLE {name}" for name in ("derived_verdicts", "sample_steps")),
-    9: ("DROP TABLE stages", "ALTER TABLE runs DROP COLUMN stage_id"),
+    9: (
+        "DROP TABLE stages",
+        "ALTER TABLE runs DROP COLUMN stage_id",
+        "ALTER TABLE evaluations DROP COLUMN configuration_id",
+        "ALTER TABLE evaluations ALTER COLUMN predictor_id SET NOT NULL",
+    ),
     6: (
         *(f"DROP TABLE {name}" for name in ("rulebooks", "rules", "rationale_rejects")),
         "ALTER TABLE prompts DROP COLUMN purpose",

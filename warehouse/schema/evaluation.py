@@ -106,11 +106,24 @@ EVALUATION: tuple[Table, ...] = (
     ),
     Table(
         "evaluations",
-        "Metrics of a predictor on a split, one row each, whole and by slice.",
+        "Metrics of a predictor, or of the samples of a configuration, on a split, one row each, whole and by slice.",
         ("evaluation_id",),
         (
-            identifier("evaluation_id", "Metric of a predictor on a split."),
-            Column("predictor_id", "UUID", "Predictor.", "predictors"),
+            identifier("evaluation_id", "Metric on a split."),
+            Column(
+                "predictor_id",
+                "UUID",
+                "Predictor; NULL where samples are measured.",
+                "predictors",
+                required=False,
+            ),
+            Column(
+                "configuration_id",
+                "UUID",
+                "Sampling configuration whose samples are measured; NULL where a predictor is.",
+                "configurations",
+                required=False,
+            ),
             Column("split", "VARCHAR", "Split.", "splits"),
             Column(
                 "partition_id",
@@ -126,7 +139,11 @@ EVALUATION: tuple[Table, ...] = (
                 "predictors",
                 required=False,
             ),
-            Column("slice", "VARCHAR", "all, kind, band, source, locale, disagreement or month."),
+            Column(
+                "slice",
+                "VARCHAR",
+                "all, kind, band, source, locale, disagreement or month; of samples also gold.",
+            ),
             Column("slice_value", "VARCHAR", "Which one; all for all."),
             Column("metric", "VARCHAR", "Name of the metric."),
             Column("value", "DOUBLE", "Its value; NULL where undefined, see reason.", required=False),
