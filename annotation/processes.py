@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,12 +15,12 @@ import psutil
 
 from annotation.home import open_private
 from warehouse.errors import TierwiseError
+from warehouse.orphans import die_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
 _PATIENCE = 10.0
 """Seconds between asking a process to end and ending it."""
 _DEATHS, _WITHIN = 3, 60.0
@@ -168,21 +166,8 @@ class Supervisor:
             umask=0o077,
             # Ctrl-C is for us; we end them in order.
             start_new_session=True,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - this process has no threads
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - this process has no threads
         )
-
-
-def _die_with(parent: int) -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def arrange() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arrange
 
 
 def kill_orphans(pids: Mapping[int, float]) -> None:

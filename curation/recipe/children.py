@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -14,12 +13,12 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from warehouse.console import printable
+from warehouse.orphans import die_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
 _LAST_BYTES = 8_192
 
 
@@ -40,7 +39,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=self._stdout,
             stderr=self._stderr,
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - we start no threads
+            preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - we start no threads
         )
 
     def poll(self) -> int | None:
@@ -92,20 +91,6 @@ def _error_file(log: Path | None) -> IO[bytes] | None:
     if log is not None:
         return log.open("w+b")
     return None if sys.stderr.isatty() else tempfile.TemporaryFile()
-
-
-def _die_with(parent: int) -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def arrange() -> None:
-        # Every command can be killed at any moment.
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arrange
 
 
 def described(code: int) -> str:
