@@ -1,6 +1,6 @@
 """``python -m training.scratch``: a model with random weights and a tokenizer of its own, to train from nothing.
 
-For what needs no pretrained model, such as the ladder on the made-up shop, which two cores climb in an hour. The
+For what needs no pretrained model, such as the ladder on the made-up shop, which has to fit two cores. The
 tokenizer learns from the prompts and completions of frozen splits. What all prompts share, the text around query and
 item, is a token from one field to the next: on the shop three quarters of a prompt are instructions.
 """
@@ -8,6 +8,7 @@ item, is a token from one field to the next: on the shop three quarters of a pro
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,15 +81,21 @@ def main(
     A Qwen2 of a few million parameters, which training.sft takes as --model. With --completion_only_loss false it
     learns to read from the prompts too, as a model that starts from nothing has to.
     """
+    from curation.models import content_digest
     from training.payload import read_payload
     from warehouse.console import print_summary
 
     if width % _HEAD_WIDTH:
         raise click.UsageError(f"--width {width}: heads are {_HEAD_WIDTH} wide, so give a multiple of that")
-    if out.exists() and any(out.iterdir()) and not (out / "config.json").is_file():
-        raise TierwiseError(f"{out} holds other files; name a new folder with --out")
     payloads = [read_payload(store, split, "sft") for split in splits]
-    parameters = _write(payloads, out, layers, width, vocabulary, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+        made = Path(temporary) / out.name
+        parameters = _write(payloads, made, layers, width, vocabulary, seed)
+        if not out.exists() or not any(out.iterdir()):
+            made.replace(out)
+        elif content_digest(out) != content_digest(made):
+            raise TierwiseError(f"{out} holds other files; name a new folder with --out")
     shape = {"splits": list(splits), "layers": layers, "width": width, "vocabulary": vocabulary, "seed": seed}
     summary = _register(store, payloads[0], out, shape)
     print_summary({**summary, "parameters": parameters}, as_json)

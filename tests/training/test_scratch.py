@@ -103,3 +103,15 @@ def test_a_folder_of_other_files_is_left_alone(split_store: Path, train: Train, 
     (tmp_path / "notes.txt").write_text("mine")
     done = train("scratch", "--split", TRAIN, "--out", tmp_path, "--db", split_store, code=1)
     assert "holds other files" in done.stderr
+
+
+def test_another_model_is_not_written_over(store: Path, train: Train, tmp_path: Path) -> None:
+    out = tmp_path / "models" / "new"
+    asked = ("--split", TRAIN, *SMALL, "--out", out, "--db", store)
+    train("scratch", *asked)
+    weights = (out / "model.safetensors").read_bytes()
+    train("scratch", *asked)
+    done = train("scratch", *asked, "--seed", "1", code=1)
+    assert f"{out} holds other files" in " ".join(done.stderr.split())
+    assert (out / "model.safetensors").read_bytes() == weights
+    assert [path.name for path in out.parent.iterdir()] == ["new"]
