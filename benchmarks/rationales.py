@@ -28,7 +28,8 @@ from curation.rationales.reading import AGAINST_VERDICT, Reject, read_answer
 from curation.shop import INGEST_OPTIONS
 from curation.shop.derivations import parse_derivation
 from curation.shop.wordings import Steps, steps_right
-from tests.tiny_model import TEMPLATE, build_tokenizer
+from tests.tiny_model import build_tokenizer
+from training.scratch import CHAT_TEMPLATE
 
 if TYPE_CHECKING:
     from curation.grading import Format
@@ -92,7 +93,7 @@ def _new_model(store: Path, width: int, layers: int) -> Path:
             "SELECT any_value(messages->>'$[0].content') FROM rendered_prompts"
         ).fetchall()
     corpus = [text for (text,) in texts] + [system[0][0]] * 50
-    tokenizer = build_tokenizer(corpus, 3_000, TEMPLATE, pad_token="<|im_end|>")
+    tokenizer = build_tokenizer(corpus, 3_000, CHAT_TEMPLATE, pad_token="<|im_end|>")
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer),

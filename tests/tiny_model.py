@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from training.scratch import CHAT_TEMPLATE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 CORPUS = ["tier 1 tier 2 tier 3 tier 4", "the item is what the query asks for", "another kind of item"] * 20
 
 
@@ -39,7 +37,7 @@ def save_tiny_model(directory: Path, context: int = 4096) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
 
-    tokenizer = build_tokenizer(CORPUS, 400, TEMPLATE, pad_token="<|im_end|>")
+    tokenizer = build_tokenizer(CORPUS, 400, CHAT_TEMPLATE, pad_token="<|im_end|>")
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
