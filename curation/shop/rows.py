@@ -81,8 +81,8 @@ def generate(
 ) -> Iterator[ShopRow]:
     """The first `pairs` rows of the shop of this seed: more pairs continue fewer.
 
-    Rows of one query follow each other, one of each tier. Every 40 rows hold two queries of each kind. A hundred
-    intents are asked in turn, then again in other words, three times over; then come a hundred new ones.
+    Rows of one query follow each other, one of each tier. Every 40 rows hold two queries of each of the five kinds.
+    About a hundred intents are asked in turn, then again in other words, three times over; then come as many new ones.
 
     Args:
         pairs: How many.
