@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation.recipe.each import EACH, expand
 from curation.recipe.words import NAME, OUT, File, Names, Out, Output, Setting, Word, is_below_out, parse_word
 from curation.rulebook.fields import nearest
 from warehouse.errors import TierwiseError
@@ -127,6 +128,7 @@ def read_recipe(path: Path, overrides: Mapping[str, str]) -> Recipe:
         tables = _table(read, "stage")
         _check_names(settings, files, tables)
         _override(settings, files, overrides)
+        tables = expand(tables, settings)
         for name, file in files.items():
             if not Path(file).exists():
                 raise TierwiseError(f"file {name}: there is no {file}; name it with --set {name}=PATH")
@@ -163,9 +165,10 @@ def _table(read: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _check_names(settings: Collection[str], files: Collection[str], stages: Collection[str]) -> None:
     for kind, names in (("setting", settings), ("file", files)):
         for name in names:
-            if not NAME.fullmatch(name) or name == OUT:
+            if not NAME.fullmatch(name) or name in (OUT, EACH):
                 raise TierwiseError(
-                    f"{kind} {name!r}: names are letters, digits, - and _, and none is {OUT!r}; name it otherwise"
+                    f"{kind} {name!r}: names are letters, digits, - and _, and none is {OUT!r} or {EACH!r}; "
+                    "name it otherwise"
                 )
     for name in settings:
         if name in files:
@@ -213,7 +216,7 @@ def _stage(name: str, table: Any, names: Names) -> Stage:
     try:
         if not isinstance(table, dict):
             raise TierwiseError("is no table; write [stage.NAME] over its lines")
-        _known(table, ("command", "options", "needs", "watch"), "a stage")
+        _known(table, ("command", EACH, "options", "needs", "watch"), "a stage")
         words = tuple(parse_word(text, names) for text in _texts(table))
         _check_command(words)
         needs = table.get("needs", [])

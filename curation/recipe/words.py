@@ -19,7 +19,8 @@ OUT = "out"
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 """Names of settings and files."""
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+"""A placeholder with its name, doubled braces, or a brace that stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def parse_word(text: str, names: Names) -> Word:
             pieces.append(literal)
 
     read = 0
-    for found in _TOKEN.finditer(text):
+    for found in TOKEN.finditer(text):
         add(text[read : found.start()])
         read = found.end()
         if found[0] in ("{{", "}}"):

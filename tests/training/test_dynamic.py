@@ -431,6 +431,8 @@ def run_layouts(process: int, processes: int, port: int, model: Path, out: Path)
         saved = {"weights": state, "sampling": trainer.sampling_state(), "windows": windows}
         torch.save(saved, out / f"{name} {process} of {processes}.pt")
     if processes > 1:
+        # One that leaves while the other still talks to it would abort that one.
+        torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 
 

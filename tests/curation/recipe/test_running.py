@@ -160,7 +160,8 @@ command = "curation ingest table {before.out}/shop.csv --map query=query title=t
 options = { tiers = "Excellent=4,Related=3,Mismatch=2,Irrelevant=1" }
 
 [stage.beside]
-command = "curation synthesize --pairs 400 --out {out}/shop.csv"
+command = "curation synthesize --pairs 20_000 --out {out}/shop.csv"
+needs = ["before"]
 
 [stage.after]
 command = "curation synthesize --pairs 44 --out {out}/shop.csv"
