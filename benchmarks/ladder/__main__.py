@@ -1,0 +1,68 @@
+"""See the package: ``python -m benchmarks.ladder``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from benchmarks.ladder.kept import keep as keep_rows
+from benchmarks.ladder.kept import load
+from benchmarks.ladder.read import FORMS, RECIPE, SEEDS, read_ladder
+from benchmarks.ladder.tables import gains_table, lineage_table, rungs_table
+from warehouse.store import Store
+
+
+@click.group(invoke_without_command=True)
+@click.option("--db", help="A store that the recipe filled.  [default: the rows that are kept]")
+@click.option("--lineage", is_flag=True, help="Print each number of each seed with its id.")
+@click.pass_context
+def main(context: click.Context, db: str | None, lineage: bool) -> None:
+    """Print the ladder's tables."""
+    if context.invoked_subcommand:
+        return
+    with ExitStack() as stack:
+        if db is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            store = Store(Path(folder) / "kept.duckdb")
+            load(store)
+        else:
+            store = Store.named(db)
+        for form in FORMS:
+            ladder = read_ladder(store, form)
+            if not ladder.seeds:
+                continue
+            click.echo(f"## {form}, seeds {', '.join(map(str, ladder.seeds))}\n")
+            tables = [lineage_table] if lineage else [rungs_table, gains_table]
+            for table in tables:
+                click.echo("\n".join(table(ladder)) + "\n")
+
+
+@main.command()
+@click.option("--db", default="ladder.duckdb", show_default=True)
+@click.option("--form", type=click.Choice(FORMS), multiple=True, default=FORMS)
+@click.option("--seed", type=int, multiple=True, default=SEEDS)
+def run(db: str, form: tuple[str, ...], seed: tuple[int, ...]) -> None:
+    """Climb; what is done is not done again."""
+    for each in form:
+        for number in seed:
+            words = ["--set", f"prompt={each}", "--set", f"seed={number}", "--jobs", "2", "--db", db]
+            command = [sys.executable, "-m", "curation", "recipe", "run", RECIPE, *words]
+            if code := subprocess.run(command, check=False).returncode:
+                raise SystemExit(code)
+
+
+@main.command()
+@click.option("--db", default="ladder.duckdb", show_default=True)
+def keep(db: str) -> None:
+    """Keep what the tables are made of."""
+    for table, count in keep_rows(Store.named(db)).items():
+        click.echo(f"{table}  {count:,}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the tables are made of, kept as Parquet: the store of three seeds is gigabytes, these rows are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from benchmarks.ladder.read import RECIPE, TRAINED
+from warehouse.ddl import sql_text
+from warehouse.ledger import Run
+
+if TYPE_CHECKING:
+    from warehouse.store import Store
+
+FOLDER = Path(__file__).parent / "kept"
+
+_CURVES = (*TRAINED, "loss", "reward", "rewards/correct/mean", "dynamic/zero_variance_before")
+_WORDS = ", ".join(map(sql_text, _CURVES))
+
+_ROWS = {
+    "stages": f"SELECT * FROM stages WHERE recipe = {sql_text(RECIPE)} AND ended_at IS NOT NULL",
+    # Whose machine it was is of no interest.
+    "runs": "SELECT * REPLACE ('' AS host, 0 AS pid) FROM runs",
+    "models": "SELECT * REPLACE (name AS path) FROM models",
+    "prompts": "SELECT * FROM prompts",
+    "splits": "SELECT * FROM splits",
+    "configurations": "SELECT * FROM configurations",
+    "predictors": "SELECT * FROM predictors",
+    "partitions": "SELECT * FROM partitions",
+    "evaluations": "SELECT * FROM evaluations WHERE slice IN ('all', 'kind')",
+    "training_metrics": f"SELECT * FROM training_metrics WHERE metric IN ({_WORDS})",
+}
+
+
+def keep(store: Store) -> dict[str, int]:
+    """Add the rows of `store` to those that are kept; return how many of each table are."""
+    FOLDER.mkdir(exist_ok=True)
+    counts = {}
+    with store.read() as connection:
+        for table, query in _ROWS.items():
+            file = FOLDER / f"{table}.parquet"
+            before = f"UNION FROM read_parquet({sql_text(str(file))})" if file.exists() else ""
+            rows = connection.sql(f"{query} {before} ORDER BY ALL").to_arrow_table()
+            # Under another name first: it is read from while it is written.
+            new = file.with_suffix(".new")
+            pq.write_table(rows, new, compression="zstd")
+            new.rename(file)
+            counts[table] = rows.num_rows
+    return counts
+
+
+def load(store: Store) -> None:
+    """Fill a new `store` with the rows that are kept."""
+    with store.write(Run("kept", {})) as connection:
+        for table in _ROWS:
+            file = sql_text(str(FOLDER / f"{table}.parquet"))
+            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM read_parquet({file})")
