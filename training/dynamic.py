@@ -23,6 +23,7 @@ import torch
 from torch.nn.functional import pad
 from trl import GRPOTrainer
 
+from training.generation import replace_generate
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ class DynamicGRPOTrainer(GRPOTrainer):
         super().__init__(
             model=model, args=args, reward_funcs=rewards.functions, train_dataset=train_dataset, **options
         )
+        sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        replace_generate(self.accelerator.unwrap_model(self.model), args, sharded=sharded)
         self.curriculum = curriculum
         self.generation_budget = generation_budget
         self.generated_tokens = 0

@@ -78,7 +78,7 @@ def main(
 ) -> None:
     """Make a model with random weights and a tokenizer that knows the words of splits.
 
-    A Qwen2 of a few million parameters, which training.sft takes as --model. With --completion_only_loss false it
+    A Qwen2 of a few million parameters, which training.sft takes as --model. With --prompt-loss-weight 0.2 it
     learns to read from the prompts too, as a model that starts from nothing has to.
     """
     from curation.models import content_digest

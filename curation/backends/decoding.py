@@ -1,6 +1,10 @@
-"""The parts of a decode loop: tokens drawn from one uniform each, and a cache that repeats and grows.
+"""A decode loop that reads each prompt once for all of its completions.
 
-Shapes: R rows (completions in flight), L cached positions, V vocabulary size.
+``model.generate(num_return_sequences=n)`` prefills every prompt n times and copies all keys and values at every token.
+Here a prompt's key–value cache is repeated for its rows and grows in place, rows that end leave it, and a token is
+drawn from one uniform number, so that a row's random numbers are its own.
+
+Shapes: P prompts, R rows (completions in flight), L cached positions, V vocabulary size, T new tokens.
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.random import Generator, Philox
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from curation.backends import Decoding
@@ -22,6 +29,81 @@ NUCLEUS_CANDIDATES = 512
 
 CACHE_BLOCK = 64
 """Positions by which the key–value cache grows."""
+
+
+def decode(
+    model: Any,
+    ids: Any,
+    mask: Any,
+    of_prompt: Any,
+    uniforms: Any,
+    decoding: Decoding,
+    take: Callable[[list[int], list[int], Any], list[bool]],
+    restrict: Callable[[Any, int], Any] = lambda logits, _: logits,
+) -> None:
+    """Sample completions of prompts, until each has ended or has T tokens.
+
+    Args:
+        model: A causal language model.
+        ids: Token ids of the prompts, padded on the left, [P, L].
+        mask: 1 where `ids` holds a token, [P, L].
+        of_prompt: Which prompt each row completes, [R].
+        uniforms: The random numbers of each row, in (0, 1], [R, T].
+        decoding: Temperature and top-p; T takes the place of its ``max_tokens``.
+        take: Called at each step with the numbers of the rows in flight, the tokens drawn for them and the logits
+            [rows, V] that these were drawn from; says which of the rows end.
+        restrict: Logits to draw from instead, given these and the step.
+    """
+    cache = DynamicCache(config=model.config)
+    logits = prefill(model, ids, mask, cache)[of_prompt]
+    mask = mask[of_prompt]
+    repeat_cache(cache, of_prompt)
+    position = mask.sum(-1, keepdim=True)
+    live = list(range(len(of_prompt)))
+    ended: set[int] = set()
+    steps = uniforms.shape[1]
+    for step in range(steps):
+        tokens = sample_tokens(restrict(logits, step), uniforms[:, step], decoding)
+        ended.update(row for row, ends in zip(live, take(live, tokens.tolist(), logits), strict=True) if ends)
+        unfinished = [index for index, row in enumerate(live) if row not in ended]
+        if not unfinished or step == steps - 1:
+            break
+        # Dropping rows copies the cache once; keeping a finished row costs every step.
+        if len(live) - len(unfinished) >= max(1, len(live) // 8):
+            live = [live[index] for index in unfinished]
+            keep = torch.as_tensor(unfinished, device=ids.device)
+            tokens, mask, position, uniforms = tokens[keep], mask[keep], position[keep], uniforms[keep]
+            cache.reorder_cache(keep)
+        mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=-1)
+        output = model(
+            input_ids=tokens[:, None],
+            attention_mask=mask,
+            position_ids=position,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logits = output.logits[:, -1].float()
+        position = position + 1
+
+
+def prefill(model: Any, ids: Any, mask: Any, cache: DynamicCache | None) -> Any:
+    """Read each prompt once: next-token logits [P, V]; fills `cache`, if any.
+
+    Args:
+        model: A causal language model.
+        ids: As in `decode`.
+        mask: As in `decode`.
+        cache: An empty one.
+    """
+    output = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+        past_key_values=cache,
+        use_cache=cache is not None,
+        logits_to_keep=1,
+    )
+    return output.logits[:, -1].float()
 
 
 def sample_tokens(logits: Any, uniforms: Any, decoding: Decoding) -> Any:

@@ -1,10 +1,9 @@
 """Completions from a causal language model in this process, by 🤗 transformers and PyTorch.
 
-``model.generate(num_return_sequences=n)`` prefills every prompt n times. Here a prompt is prefilled once
-and its key–value cache repeated for its n samples; the decode loop is our own, so that a sample's random
-numbers follow from its stream alone and the tier digits' log-probabilities cost next to nothing.
+The decode loop is `curation.backends.decoding`'s, so that a prompt is read once for its n samples, a sample's random
+numbers follow from its stream alone, and the tier digits' log-probabilities cost next to nothing.
 
-Shapes in this module: P prompts, R rows (completions in flight), L cached positions, V vocabulary size.
+Shapes in this module: P prompts, R rows (completions in flight), L positions, V vocabulary size.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import jinja2
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache
+from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from curation.backends import Completion, EmittedDigit, Failure, Request, Score, begun_answer, never
-from curation.backends.decoding import draw_uniforms, repeat_cache, sample_tokens
+from curation.backends.decoding import decode, draw_uniforms, prefill
 from curation.backends.tokens import digit_families, load_tokenizer, text_of
 from warehouse.errors import TierwiseError
 
@@ -213,7 +212,7 @@ class TransformersBackend:
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def _read(self, prompts: list[_Prompt]) -> list[Score]:
         """Score a batch of prompts."""
-        logits, _ = self._prefill(prompts, None)
+        logits = prefill(self.model, *self._padded(prompts), None)
         return [
             Score(prompt.request.key, len(prompt.ids), first)
             for prompt, first in zip(
@@ -225,59 +224,38 @@ class TransformersBackend:
     def _decode(self, rows: list[_Row], decoding: Decoding) -> list[Completion]:
         """Generate every row to its end; rows of one prompt are adjacent."""
         prompts = [prompt for prompt, _ in groupby(rows, key=lambda row: row.prompt)]
-        cache = DynamicCache(config=self.model.config)
-        logits, mask = self._prefill(prompts, cache)
-        first = self._digit_logprobs(logits, [self._bare] * len(prompts))
         number = {id(prompt): index for index, prompt in enumerate(prompts)}
-        for row in rows:
-            row.first = first[number[id(row.prompt)]]
-        of_prompt = self._tensor([number[id(row.prompt)] for row in rows])
-        logits, mask = logits[of_prompt], mask[of_prompt]
-        repeat_cache(cache, of_prompt)
-        position = mask.sum(-1, keepdim=True)
-        uniforms = self._tensor(np.stack([draw_uniforms(row.stream, decoding.max_tokens) for row in rows]))
 
-        live = rows
-        for step in range(decoding.max_tokens):
-            allowed = self._guide(logits, step) if decoding.guided and step < 2 else logits
-            tokens = sample_tokens(allowed, uniforms[:, step], decoding)
-            self._record(live, tokens.tolist(), logits)
-            unfinished = [index for index, row in enumerate(live) if row.finish_reason != "stop"]
-            if not unfinished or step == decoding.max_tokens - 1:
-                break
-            # Dropping rows copies the cache once; keeping a finished row costs every step.
-            if len(live) - len(unfinished) >= max(1, len(live) // 8):
-                live = [live[index] for index in unfinished]
-                keep = self._tensor(unfinished)
-                tokens, mask, position, uniforms = tokens[keep], mask[keep], position[keep], uniforms[keep]
-                cache.reorder_cache(keep)
-            mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=-1)
-            output = self.model(
-                input_ids=tokens[:, None],
-                attention_mask=mask,
-                position_ids=position,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits = output.logits[:, -1].float()
-            position = position + 1
+        def take(live: list[int], tokens: list[int], logits: Any) -> list[bool]:
+            taken = [rows[index] for index in live]
+            if not taken[0].tokens:
+                firsts = self._digit_logprobs(logits, [self._bare] * len(taken))
+                for row, first in zip(taken, firsts, strict=True):
+                    row.first = first
+            self._record(taken, tokens, logits)
+            return [row.finish_reason == "stop" for row in taken]
+
+        def restrict(logits: Any, step: int) -> Any:
+            return self._guide(logits, step) if decoding.guided and step < 2 else logits
+
+        decode(
+            self.model,
+            *self._padded(prompts),
+            self._tensor([number[id(row.prompt)] for row in rows]),
+            self._tensor(np.stack([draw_uniforms(row.stream, decoding.max_tokens) for row in rows])),
+            decoding,
+            take,
+            restrict,
+        )
         return [self._completion(row) for row in rows]
 
-    def _prefill(self, prompts: list[_Prompt], cache: DynamicCache | None) -> tuple[Any, Any]:
-        """Run each prompt once, left-padded: next-token logits [P, V] and mask [P, L]; fills `cache`, if any."""
+    def _padded(self, prompts: list[_Prompt]) -> tuple[Any, Any]:
+        """Token ids of `prompts`, padded on the left, and the mask that hides the padding: [P, L] each."""
         length = max(len(prompt.ids) for prompt in prompts)
         padding = [length - len(prompt.ids) for prompt in prompts]
-        mask = self._tensor([[0] * pad + [1] * (length - pad) for pad in padding])
-        output = self.model(
-            # The mask hides the padding, so that any token id will do.
-            input_ids=self._tensor([[0] * pad + p.ids for pad, p in zip(padding, prompts, strict=True)]),
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=cache is not None,
-            logits_to_keep=1,
-        )
-        return output.logits[:, -1].float(), mask
+        # The mask hides the padding, so that any token id will do.
+        ids = self._tensor([[0] * pad + p.ids for pad, p in zip(padding, prompts, strict=True)])
+        return ids, self._tensor([[0] * pad + [1] * (length - pad) for pad in padding])
 
     def _guide(self, logits: Any, step: int) -> Any:
         """``logits`` [R, V] with only the bare digits left at step 0 and only the line break at step 1."""

@@ -15,6 +15,7 @@ from trl import GRPOConfig, GRPOTrainer
 from tests.tiny_model import save_tiny_model
 from training.curriculum import Curriculum
 from training.dynamic import DynamicGRPOTrainer, Window
+from training.generation import replace_generate
 from training.replay import GuidedGRPOTrainer
 from training.rewards import Rewards
 from warehouse.errors import TierwiseError
@@ -247,6 +248,14 @@ WINDOWS = {
 }
 
 
+class StaticGRPOTrainer(GRPOTrainer):
+    """TRL's trainer, with the random numbers of our generation."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        replace_generate(self.model, self.args, sharded=False)
+
+
 @pytest.mark.parametrize("options", WINDOWS.values(), ids=WINDOWS)
 def test_without_zero_variance_groups_it_computes_what_trl_computes(
     tiny_model: Path, tmp_path: Path, options: dict[str, Any]
@@ -256,7 +265,7 @@ def test_without_zero_variance_groups_it_computes_what_trl_computes(
     dynamic, windows, ours = train_dynamic(DynamicGRPOTrainer, tiny_model, tmp_path, kinds, **options)
     assert not any(group.zero_variance for window in windows for group in window.groups)
     rows = dataset(kinds).select(trained_prompts(windows))
-    static, theirs = train_static(GRPOTrainer, tiny_model, tmp_path, rows, **options)
+    static, theirs = train_static(StaticGRPOTrainer, tiny_model, tmp_path, rows, **options)
     assert_equal_batches(ours, theirs)
     assert_equal_weights(dynamic, static)
     start = AutoModelForCausalLM.from_pretrained(tiny_model)
