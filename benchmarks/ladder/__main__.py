@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.ladder.cases import cases as changed
 from benchmarks.ladder.kept import keep as keep_rows
 from benchmarks.ladder.kept import load
 from benchmarks.ladder.read import FORMS, RECIPE, SEEDS, read_ladder
@@ -54,6 +55,27 @@ def run(db: str, form: tuple[str, ...], seed: tuple[int, ...]) -> None:
             command = [sys.executable, "-m", "curation", "recipe", "run", RECIPE, *words]
             if code := subprocess.run(command, check=False).returncode:
                 raise SystemExit(code)
+
+
+@main.command()
+@click.option("--db", default="ladder.duckdb", show_default=True)
+@click.option("--form", type=click.Choice(FORMS), default=FORMS[0], show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default="docs/images/ladder.png", show_default=True)
+def curves(db: str, form: str, out: Path) -> None:
+    """Draw the curves."""
+    from benchmarks.ladder.curves import draw
+
+    store = Store.named(db)
+    draw(store, read_ladder(store, form), out)
+
+
+@main.command()
+@click.option("--db", default="ladder.duckdb", show_default=True)
+@click.option("--form", type=click.Choice(FORMS), default=FORMS[0], show_default=True)
+def cases(db: str, form: str) -> None:
+    """Print ten pairs whose verdict a stage changed."""
+    store = Store.named(db)
+    click.echo("\n".join(changed(store, read_ladder(store, form))))
 
 
 @main.command()

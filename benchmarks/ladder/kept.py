@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "kept"
 
-_CURVES = (*TRAINED, "loss", "reward", "rewards/correct/mean", "dynamic/zero_variance_before")
+_CURVES = (*TRAINED, "loss", "reward", "rewards/correct/mean", "dynamic/zero_variance_after")
 _WORDS = ", ".join(map(sql_text, _CURVES))
 
 _ROWS = {
