@@ -147,7 +147,7 @@ def _kept(recipe: Recipe, dropped: int) -> dict[str, Any]:
 
 
 def _select(connection: duckdb.DuckDBPyConnection, recipe: Recipe, configuration: str | None) -> None:
-    found = selected_pairs(connection, recipe.where)
+    found = selected_pairs(connection, recipe.where, configuration=configuration)
     if not found:
         raise TierwiseError(
             f"no pair with a tier matches {recipe.where or 'true'!r}; bands come from `python -m curation difficulty`"

@@ -57,6 +57,34 @@ def test_verify_names_what_was_altered_by_hand(alteration: str, command: RunComm
     assert not (store.parent / "out").exists()
 
 
+def test_a_condition_on_difficulty_is_of_the_configuration_that_is_named(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    def members(split: str) -> list[str]:
+        found = rows(command, store, f"SELECT pair_id FROM split_members WHERE split = '{split}' ORDER BY 1")
+        return [row["pair_id"] for row in found]
+
+    def met(configuration: str) -> list[str]:
+        found = rows(
+            command,
+            store,
+            "SELECT d.pair_id FROM difficulty d JOIN pairs p USING (pair_id) WHERE step IS NULL AND n > 0 "
+            f"AND p.tier IS NOT NULL AND configuration_id = '{configuration}' ORDER BY 1",
+        )
+        return [row["pair_id"] for row in found]
+
+    (old,) = rows(command, store, "SELECT configuration_id AS id FROM newest_configuration")
+    asked = ("--n", "2", "--limit", "5", "--max-tokens", "8", "--model", tiny_model)
+    command("curation", "sample", *asked, "--db", store)
+    command("curation", "difficulty", "--db", store)
+    (new,) = rows(command, store, "SELECT configuration_id AS id FROM newest_configuration")
+    assert len(met(new["id"])) == 5 < len(met(old["id"]))
+    create(command, store, "newest", "--where", "n > 0")
+    create(command, store, "older", "--where", "n > 0", "--configuration", old["id"])
+    assert members("newest_v1") == met(new["id"])
+    assert members("older_v1") == met(old["id"])
+
+
 def test_the_same_recipe_on_an_unchanged_store_gives_no_new_version(command: RunCommand, store: Path) -> None:
     create(command, store, "hard", "--where", "band IN ('medium','hard')")
     assert "already frozen" in create(command, store, "hard", "--where", "band IN ('medium','hard')")
