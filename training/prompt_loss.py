@@ -32,7 +32,9 @@ class PromptLossTrainer(SFTTrainer):
         self._weight = prompt_loss_weight
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
-        """TRL's, by a forward pass that scores prompts as well."""
+        """TRL's; where prompts weigh something, by a forward pass that scores them as well."""
+        if not self._weight:
+            return super().compute_loss(model, inputs, *args, **options)
         labels: Tensor = inputs["labels"]
         everything: Tensor = inputs["input_ids"]
         if "attention_mask" in inputs:

@@ -225,13 +225,16 @@ class TransformersBackend:
         """Generate every row to its end; rows of one prompt are adjacent."""
         prompts = [prompt for prompt, _ in groupby(rows, key=lambda row: row.prompt)]
         number = {id(prompt): index for index, prompt in enumerate(prompts)}
+        of_prompt = [number[id(row.prompt)] for row in rows]
 
         def take(live: list[int], tokens: list[int], logits: Any) -> list[bool]:
             taken = [rows[index] for index in live]
             if not taken[0].tokens:
-                firsts = self._digit_logprobs(logits, [self._bare] * len(taken))
-                for row, first in zip(taken, firsts, strict=True):
-                    row.first = first
+                # Rows of a prompt have the same.
+                leaders = self._tensor([of_prompt.index(prompt) for prompt in range(len(prompts))])
+                firsts = self._digit_logprobs(logits[leaders], [self._bare] * len(prompts))
+                for row, prompt in zip(rows, of_prompt, strict=True):
+                    row.first = firsts[prompt]
             self._record(taken, tokens, logits)
             return [row.finish_reason == "stop" for row in taken]
 
@@ -241,7 +244,7 @@ class TransformersBackend:
         decode(
             self.model,
             *self._padded(prompts),
-            self._tensor([number[id(row.prompt)] for row in rows]),
+            self._tensor(of_prompt),
             self._tensor(np.stack([draw_uniforms(row.stream, decoding.max_tokens) for row in rows])),
             decoding,
             take,
