@@ -17,7 +17,7 @@ from benchmarks.hallucination.sowing import (
     is_number,
     points_on,
 )
-from curation.rationales.rationale import OUTCOMES
+from curation.rationales.rationale import CHECK
 from curation.shop.schema import Constraint
 from curation.shop.values import forms
 
@@ -36,9 +36,9 @@ def outcome_turned(setting: Setting) -> Sown | None:
     )
     sown = setting.sow(replace(draft, points=points))
     lines = sown.body.split("\n")
-    at = [n for n, line in enumerate(lines) if line.split(" ")[0] in OUTCOMES][turned]
-    outcome, _, rest = lines[at].partition(" ")
-    lines[at] = f"{mark(outcome)} {rest}"
+    at = [n for n, line in enumerate(lines) if line.startswith(f"{CHECK} ")][turned]
+    said, _, outcome = lines[at].rpartition(", ")
+    lines[at] = f"{said}, {mark(outcome)}"
     return replace(sown, body="\n".join(lines))
 
 

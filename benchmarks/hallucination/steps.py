@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.hallucination.drafts import decision_on, mark, other_verdict, rules_of_no_book, verdict_line
 from benchmarks.hallucination.sowing import Setting, Sown
-from curation.rationales.rationale import OUTCOMES, STRENGTHS, TIER_NAMES, Rationale
+from curation.rationales.rationale import CHECK, STRENGTHS, TIER_NAMES, Rationale
 from curation.rulebook.logic import Cell, speaks_of
 from curation.rulebook.reading import built_in, read_rulebook
 from curation.shop.load import shop_data
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.hallucination.drafts import Draft
     from curation.rulebook.rule import Rule
 
-_CHECK = frozenset(OUTCOMES)
+_CHECK = frozenset({CHECK})
 _REQUIREMENT = frozenset(STRENGTHS)
 
 

@@ -6,23 +6,24 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curation.rationales.rationale import OUTCOMES, RELATIONS, STRENGTHS
+from curation.rationales.rationale import CHECK, RELATIONS, STRENGTHS, read_outcome
 
 if TYPE_CHECKING:
     from curation.checks.checked_text import CheckedText
     from curation.checks.finding import Step
+    from curation.rationales.rationale import Outcome
 
 _STEPS: dict[str, Step] = {
     "query": "query",
     **dict.fromkeys(STRENGTHS, "query"),
     "item": "item",
     "category": "category",
-    **dict.fromkeys(OUTCOMES, "attribute"),
+    CHECK: "attribute",
     "rules": "rules",
     "verdict": "verdict",
     "tier": "verdict",
 }
-_ABOUT = frozenset(STRENGTHS) | frozenset(OUTCOMES)
+_ABOUT = frozenset(STRENGTHS) | {CHECK}
 _LINE = re.compile(
     r"[\s>*_#•-]*+(?:\d{1,2}[.)]\s*+)?[*_]*+(?P<key>[A-Za-z]+)\b[*_]*(?P<about>[^:\n]{0,60}?)[*_]*"
     r":[*_]*[ \t]*(?P<text>.*?)\s*\Z"
@@ -42,10 +43,12 @@ class Line:
         step: Step that it belongs to; ``whole`` of a sentence.
         key: Its keyword in lower case; empty of a sentence.
         about: The attribute that a requirement or check is about.
-        text: What it says after its colon; of a sentence all of it.
+        text: What it says after its colon, of a check without its outcome; of a sentence all of it.
         start: Its first character in the text that was checked.
         stop: The one after its last.
         text_start: First character of `text`.
+        outcome: Outcome that a check ends with; None where it names none, and of other lines.
+        outcome_start: First character of the outcome.
     """
 
     step: Step
@@ -55,6 +58,8 @@ class Line:
     start: int
     stop: int
     text_start: int
+    outcome: Outcome | None = None
+    outcome_start: int = 0
 
     @property
     def span(self) -> tuple[int, int]:
@@ -117,14 +122,18 @@ def _line(raw: str, start: int) -> Line:
     match = _LINE.match(raw)
     key = match["key"].lower() if match else ""
     if match and key in _STEPS and bool(match["about"].strip()) == (key in _ABOUT):
+        text, text_start = match["text"], start + match.start("text")
+        ending = read_outcome(text) if key == CHECK else None
         return Line(
             _STEPS[key],
             key,
             match["about"].strip(),
-            match["text"],
+            text[: ending.evidence_stop] if ending else text,
             start + match.start("key"),
             start + len(raw.rstrip()),
-            start + match.start("text"),
+            text_start,
+            ending.outcome if ending else None,
+            text_start + ending.start if ending else 0,
         )
     left = len(raw) - len(raw.lstrip())
     return Line("whole", "", "", raw.strip(), start + left, start + len(raw.rstrip()), start + left)

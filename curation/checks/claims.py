@@ -320,11 +320,11 @@ class Claims:
 
     def _may_contrast(self, word: Word) -> bool:
         """Whether a check names what is required, rather than what the item has."""
-        if not self._asked and self._line.key != "unknown":
+        if not self._asked and self._line.outcome != "unknown":
             return False
         if not any(each.stem == word.stem for each in words(self._asked)):
             return False
-        return self._line.key == "unknown" or self._is_contrast(word.start)
+        return self._line.outcome == "unknown" or self._is_contrast(word.start)
 
     def _is_contrast(self, place: int) -> bool:
         return bool(_CONTRAST.search(self._text[max(0, place - _BEFORE) : place]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from curation.checks.chain import relation_of
 from curation.checks.finding import Finding
 from curation.checks.languages import other_language
-from curation.rationales.rationale import FormError, Rationale
+from curation.rationales.rationale import CHECK, FormError, Rationale
 from curation.rationales.reading import in_another_script
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _unanswered(chain: Chain, rationale: Rationale) -> Iterator[Finding]:
         if not settled and requirements[line.about] > checks[line.about]:
             evidence = f"no line says whether the item meets {line.about}: {line.text}"
             yield Finding("form", "requirement without check", "attribute", evidence, line.span)
-    for line in chain.having("met", "missed", "unknown"):
+    for line in chain.having(CHECK):
         if checks[line.about] > requirements[line.about]:
             evidence = f"no requirement is on {line.about}"
             yield Finding("form", "check without requirement", "attribute", evidence, line.span)

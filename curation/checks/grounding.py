@@ -15,7 +15,7 @@ from curation.checks.finding import Finding
 from curation.checks.outcomes import outcome_findings
 from curation.checks.sources import read_sources
 from curation.checks.words import words
-from curation.rationales.rationale import OUTCOMES, STRENGTHS
+from curation.rationales.rationale import CHECK, STRENGTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,7 +63,7 @@ def _faults(line: Line, context: Context, asked: str) -> Iterator[Fault]:
     claims = Claims(line, context, asked)
     if line.key in STRENGTHS:
         return claims.of_query(is_value=True)
-    if line.key in OUTCOMES or line.key == "item":
+    if line.key in {CHECK, "item"}:
         return claims.of_item()
     if line.key == "query":
         return claims.of_query(is_value=False)
@@ -97,4 +97,4 @@ def _asked(chain: Chain) -> dict[int, str]:
     required: dict[str, list[str]] = {}
     for line in chain.having(*STRENGTHS):
         required.setdefault(line.about.lower(), []).append(line.text)
-    return {line.start: " ".join(required.get(line.about.lower(), [])) for line in chain.having(*OUTCOMES)}
+    return {line.start: " ".join(required.get(line.about.lower(), [])) for line in chain.having(CHECK)}

@@ -1,4 +1,4 @@
-"""Outcomes that their own line refutes: ``missed price: 205.90`` under ``must price: less than 264.90``."""
+"""Outcomes that their own line refutes: ``check price: 205.90, missed`` under ``must price: less than 264.90``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from curation.checks.finding import Finding
 from curation.checks.quantities import Quantity, amount, comparable, quantities, same
 from curation.checks.statements import Scopes
 from curation.checks.words import is_silent, words
-from curation.rationales.rationale import OUTCOMES, STRENGTHS
+from curation.rationales.rationale import CHECK, STRENGTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,23 +44,23 @@ def outcome_findings(chain: Chain) -> list[Finding]:
         waiting[line.about.lower()].append(line)
     answers: dict[str, Iterator[Line]] = {about: iter(lines) for about, lines in waiting.items()}
     found = []
-    for check in chain.having(*OUTCOMES):
+    for check in chain.having(CHECK):
         requirement = next(answers.get(check.about.lower(), iter(())), None)
-        if requirement is None or check.key == "unknown":
+        if requirement is None or check.outcome in {None, "unknown"}:
             continue
         holds, certain = _holds(requirement.text, check.text)
         if holds is None:
             continue
         is_met = holds != (requirement.key == "not")
-        if is_met != (check.key == "met"):
+        if is_met != (check.outcome == "met"):
             found.append(
                 Finding(
                     "grounding",
                     "outcome against value",
                     "attribute",
-                    f"{_shown(check.text)} is called {check.key} where {requirement.key} {requirement.about} is"
+                    f"{_shown(check.text)} is called {check.outcome} where {requirement.key} {requirement.about} is"
                     f" {_shown(requirement.text)}",
-                    (check.start, check.start + len(check.key)),
+                    (check.outcome_start, check.outcome_start + len(str(check.outcome))),
                     "error" if certain else "warning",
                     _CONFIDENCE if certain else _WEAK,
                 )

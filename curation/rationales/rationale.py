@@ -6,15 +6,17 @@
     wish size: EU 44
     Item: Bistro Running Shoes, mesh upper, lugged sole, EU 38
     Category: substitute, running shoes in place of hiking boots
-    met sole: lugged sole
-    met material: mesh
-    missed size: EU 38
+    check sole: lugged sole, met
+    check material: mesh, met
+    check size: EU 38, missed
     Rules: same-family, mud-needs-lugs
     Verdict: Related, every must holds but the shoes only stand in for boots
 
 Each line is a keyword, then text that may hold anything but a line break, so that `Rationale.parse` gives back what
-`render` was given. The k-th requirement of an attribute is answered by the k-th check of that attribute. Answer-first
-puts the tier digit on a line before this text, reason-first `Tier: <digit>` on a line after it (``completion_text``).
+`render` was given. A check ends with its outcome: whoever writes word by word has named what the item says before
+saying whether it will do. The k-th requirement of an attribute is answered by the k-th check of that attribute.
+Answer-first puts the tier digit on a line before this text, reason-first `Tier: <digit>` on a line after it
+(``completion_text``).
 
 Source: the reasoning steps of TaoSR1 (arXiv 2508.12365, section 3.1): query understanding, item understanding, category
 match, attribute match, rules, verdict.
@@ -36,9 +38,10 @@ Outcome = Literal["met", "missed", "unknown"]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 STRENGTHS: tuple[Strength, ...] = get_args(Strength)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
-T = TypeVar("T", bound=str)
 V = TypeVar("V")
 
+CHECK = "check"
+"""Keyword of a line that says what the item has, and whether that meets the requirement."""
 TIER_NAMES = {4: "Excellent", 3: "Related", 2: "Mismatch", 1: "Irrelevant"}
 TIERS_BY_NAME = {name: tier for tier, name in TIER_NAMES.items()}
 
@@ -46,6 +49,8 @@ _TIERS = {name.lower(): tier for name, tier in TIERS_BY_NAME.items()}
 _ATTRIBUTE = re.compile(r"[^\s:](?:[^:\n]{0,38}[^\s:])?")
 _NONE = "none"
 _RULE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_OUTCOME = re.compile(rf"\b(?:{'|'.join(OUTCOMES)})\b\W{{0,4}}\Z", re.IGNORECASE)
+_LONGEST_OUTCOME = 16
 # Models like to decorate: a list mark before the keyword, bold around it.
 _LINE = re.compile(
     r"[\s>*_#•-]*+(?:\d{1,2}[.)]\s*+)?[*_]*+(?P<key>[A-Za-z]+)\b(?P<about>[^:\n]*):[*_]*(?P<text>.*)"
@@ -136,7 +141,7 @@ class Rationale:
         lines = [f"Query: {self.intent}"]
         lines += [f"{each.strength} {each.attribute}: {each.value}" for each in self.requirements]
         lines += [f"Item: {self.item}", f"Category: {_joined(self.relation, self.category)}"]
-        lines += [f"{each.outcome} {each.attribute}: {each.evidence}" for each in self.checks]
+        lines += [f"{CHECK} {each.attribute}: {each.evidence}, {each.outcome}" for each in self.checks]
         lines.append(f"Rules: {', '.join(self.rules) or _NONE}")
         lines.append(f"Verdict: {_joined(TIER_NAMES[self.tier], self.verdict)}")
         return "\n".join(lines)
@@ -151,6 +156,32 @@ class Rationale:
         return _Reader(text).rationale()
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeEnding:
+    """How the text of a check ends.
+
+    Attributes:
+        outcome: The outcome that it names.
+        evidence_stop: Where the evidence before it ends.
+        start: Where the outcome begins.
+    """
+
+    outcome: Outcome
+    evidence_stop: int
+    start: int
+
+
+def read_outcome(text: str) -> OutcomeEnding | None:
+    """The outcome at the end of a check's text, after a comma, a dash or the like; None where none stands there."""
+    word = _OUTCOME.search(text, max(0, len(text) - _LONGEST_OUTCOME))
+    if word is None:
+        return None
+    outcome = next(each for each in OUTCOMES if word[0].lower().startswith(each))
+    before = text[: word.start()].rstrip("*_").rstrip()
+    evidence = before[:-1] if before.endswith(",") else before.rstrip(";:.=>→(–—-")
+    return OutcomeEnding(outcome, len(evidence.rstrip()), word.start())
+
+
 class _Reader:
     """The lines of a text, taken step by step."""
 
@@ -159,12 +190,10 @@ class _Reader:
 
     def rationale(self) -> Rationale:
         intent = self._step("query")
-        requirements = tuple(
-            Requirement(strength, about, value) for strength, about, value in self._about(STRENGTHS)
-        )
+        requirements = tuple(self._requirements())
         item = self._step("item")
         relation, category = self._choice("category", {each: each for each in RELATIONS})
-        checks = tuple(Check(outcome, about, value) for outcome, about, value in self._about(OUTCOMES))
+        checks = tuple(self._checks())
         rules = self._rules()
         tier, verdict = self._choice("verdict", _TIERS | {str(tier): tier for tier in TIER_NAMES})
         if self._lines:
@@ -188,11 +217,19 @@ class _Reader:
         self._lines.pop(0)
         return text
 
-    def _about(self, keys: tuple[T, ...]) -> Iterator[tuple[T, str, str]]:
-        by_name = {str(key): key for key in keys}
+    def _requirements(self) -> Iterator[Requirement]:
+        by_name = {str(each): each for each in STRENGTHS}
         while (found := self._next())[0] in by_name:
             self._lines.pop(0)
-            yield by_name[found[0]], found[1], found[2]
+            yield Requirement(by_name[found[0]], found[1], found[2])
+
+    def _checks(self) -> Iterator[Check]:
+        while (found := self._next())[0] == CHECK:
+            number, line = self._lines.pop(0)
+            ending = read_outcome(found[2])
+            if ending is None:
+                raise FormError(f"line {number}: {_shown(line)} ends with none of {', '.join(OUTCOMES)}")
+            yield Check(ending.outcome, found[1], found[2][: ending.evidence_stop])
 
     def _choice(self, key: str, choices: dict[str, V]) -> tuple[V, str]:
         text = self._step(key)

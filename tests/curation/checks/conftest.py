@@ -19,8 +19,8 @@ must colour: red
 not fibre: wool
 Item: Vidda beanie (navy, cotton)
 Category: match, beanie
-missed colour: states navy
-met fibre: says cotton
+check colour: states navy, missed
+check fibre: says cotton, met
 Rules: negation, missed-must
 Verdict: Mismatch, wrong colour
 Tier: 2"""

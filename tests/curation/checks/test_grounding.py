@@ -45,9 +45,9 @@ must price: under 150 €
 not material: leather
 Item: hiking boots by Brislowe, black, 142.90 €, mesh, water-repellent, EU 42, 10.9 oz
 Category: match, hiking boots
-missed colour: says black
-met price: given as 142.90 €
-met material: mesh, not leather
+check colour: says black, missed
+check price: given as 142.90 €, met
+check material: mesh, not leather, met
 Rules: none
 Verdict: Mismatch, misses colour"""
 
@@ -91,7 +91,11 @@ def test_a_true_text_has_no_finding() -> None:
         ("must colour: red", "must colour: navy", ("not stated", "query", "navy")),
         ("must colour: red", "must material: leather", ("contradicted", "query", "leather")),
         ("mesh, water", "certified organic, water", ("not stated", "item", "certified organic")),
-        ("met price", "missed price", ("outcome against value", "attribute", "missed")),
+        (
+            "given as 142.90 €, met",
+            "given as 142.90 €, missed",
+            ("outcome against value", "attribute", "missed"),
+        ),
     ],
 )
 def test_a_fault_is_found_where_it_stands(old: str, new: str, expected: tuple[str, str, str]) -> None:
@@ -152,16 +156,16 @@ def test_prose() -> None:
 @pytest.mark.parametrize(
     ("requirement", "check", "is_wrong"),
     [
-        ("must price: less than 264.90", "missed price: 205.90", True),
-        ("must price: less than 264.90", "met price: 205.90", False),
-        ("not price: over 50 €", "met price: 60 €", True),
-        ("must length: at least 1 m", "met length: 80 cm", True),
-        ("must phone: Nova 7", "missed phone: Nova 7 Plus", False),
-        ("must size: EU 44", "met size: EU 38", True),
-        ("must upper: leather", "missed upper: states leather", True),
-        ("not upper: leather", "met upper: leather", True),
-        ("must hood: hood", "met hood: no hood", True),
-        ("must hood: hood", "unknown hood: hood", False),
+        ("must price: less than 264.90", "check price: 205.90, missed", True),
+        ("must price: less than 264.90", "check price: 205.90, met", False),
+        ("not price: over 50 €", "check price: 60 €, met", True),
+        ("must length: at least 1 m", "check length: 80 cm, met", True),
+        ("must phone: Nova 7", "check phone: Nova 7 Plus, missed", False),
+        ("must size: EU 44", "check size: EU 38, met", True),
+        ("must upper: leather", "check upper: states leather, missed", True),
+        ("not upper: leather", "check upper: leather, met", True),
+        ("must hood: hood", "check hood: no hood, met", True),
+        ("must hood: hood", "check hood: hood, unknown", False),
     ],
 )
 def test_outcomes(requirement: str, check: str, is_wrong: bool) -> None:
@@ -175,7 +179,7 @@ def test_outcomes(requirement: str, check: str, is_wrong: bool) -> None:
 @given(st.text(st.characters()), st.text(st.characters()), st.booleans())
 def test_any_text_is_checked(text: str, title: str, steps_asked: bool) -> None:
     pair = replace(PAIR, title=title, description=text, steps_asked=steps_asked)
-    for each in (text, f"Query: {text}\nmust a: {text}\nItem: {text}\nmet a: {title}"):
+    for each in (text, f"Query: {text}\nmust a: {text}\nItem: {text}\ncheck a: {title}, met"):
         for found in findings(each, pair):
             found.evidence.encode()
             assert found.span is None or 0 <= found.span[0] <= found.span[1] <= len(each)
@@ -186,7 +190,7 @@ def test_any_text_is_checked(text: str, title: str, steps_asked: bool) -> None:
 )
 def test_a_megabyte_is_checked(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
-    for each in (text, f"Item: {text}", f"met a: {text}"):
+    for each in (text, f"Item: {text}", f"check a: {text}, met"):
         assert len(findings(each)) < 100
     assert len(findings(TRUE, replace(PAIR, description=text))) < 100
 

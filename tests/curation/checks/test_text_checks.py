@@ -61,14 +61,14 @@ def test_a_sound_rationale_has_no_finding() -> None:
         ([("missed-must", "question")], {}, ("rule", "not shown", "question")),
         ([("missed-must", "missed-must, violated-not")], {}, ("rule", "does not apply", "violated-not")),
         (
-            [("met fibre: says cotton\n", "")],
+            [("check fibre: says cotton, met\n", "")],
             {},
             ("form", "requirement without check", "not fibre: wool"),
         ),
         (
             [("not fibre: wool\n", "")],
             {},
-            ("form", "check without requirement", "met fibre: says cotton"),
+            ("form", "check without requirement", "check fibre: says cotton, met"),
         ),
         ([("Category: match, beanie\n", "")], {}, ("form", "step missing or out of order", None)),
         ([], {"tier": None}, ("form", "no tier", None)),
@@ -128,7 +128,7 @@ def test_a_switch_to_another_language_is_noticed(
 def test_lines_that_come_again_are_a_loop_and_values_that_do_are_none(
     written: Callable[..., CheckedText],
 ) -> None:
-    line = "missed colour: states navy\n"
+    line = "check colour: states navy, missed\n"
     assert ("form", "loop", line.rstrip()) in told(written((line, line * 3)))
     assert not any(name == "loop" for _, name, _ in told(SOUND))
 

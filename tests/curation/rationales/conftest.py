@@ -52,6 +52,6 @@ def rationale_of(tier: str, about: str = "an item") -> str:
     """A short rationale that leads to a tier, as a teacher answers it."""
     digit = {"Excellent": 4, "Related": 3, "Mismatch": 2, "Irrelevant": 1}[tier]
     return (
-        f"Query: something\nmust colour: red\nItem: {about}\nCategory: match, as asked\nmet colour: red\n"
+        f"Query: something\nmust colour: red\nItem: {about}\nCategory: match, as asked\ncheck colour: red, met\n"
         f"Rules: none\nVerdict: {tier}, so it is\nTier: {digit}"
     )

@@ -90,10 +90,10 @@ def test_text_is_what_the_documentation_shows() -> None:
         "wish size: EU 44\n"
         "Item: Bistro Running Shoes, mesh upper, lugged sole, EU 38\n"
         "Category: substitute, running shoes in place of hiking boots\n"
-        "met sole: lugged sole\n"
-        "met material: mesh\n"
-        "unknown material: nothing says so\n"
-        "missed size: EU 38\n"
+        "check sole: lugged sole, met\n"
+        "check material: mesh, met\n"
+        "check material: nothing says so, unknown\n"
+        "check size: EU 38, missed\n"
         "Rules: same-family, mud-needs-lugs\n"
         "Verdict: Related, every must holds but the shoes only stand in for boots"
     )
@@ -114,7 +114,7 @@ def test_checks_answer_the_requirements_of_their_attribute_in_turn() -> None:
 def test_a_models_decoration_does_not_matter() -> None:
     decorated = (
         "**Query:** hiking boots\n\n- Must sole: lugged sole\n* **Item**: running shoes\n"
-        "3. CATEGORY: Substitute - shoes for boots\n• Met sole: lugged\nRules: [Same-Family], `lugs`.\n"
+        "3. CATEGORY: Substitute - shoes for boots\n• Check sole: lugged – **Met**.\nRules: [Same-Family], `lugs`.\n"
         "Verdict: 3, all met"
     )
     assert Rationale.parse(decorated) == Rationale(
@@ -138,9 +138,17 @@ def test_a_models_decoration_does_not_matter() -> None:
         (lambda text: text.replace("substitute,", "cousin,"), "begins with none of match, substitute"),
         (lambda text: text.replace("Related", "Great"), "begins with none of excellent, related"),
         (lambda text: text.rsplit("\n", 1)[0], "no step Verdict where the text ends"),
-        (lambda text: text + "\nmet sole: again", "line 14: 'met sole: again' stands after the verdict"),
-        (lambda text: text.replace("met sole: lugged sole", "met sole:"), "says nothing"),
-        (lambda text: text.replace("met sole", "met"), "no name of an attribute"),
+        (
+            lambda text: text + "\ncheck sole: again, met",
+            "line 14: 'check sole: again, met' stands after the verdict",
+        ),
+        (lambda text: text.replace("sole: lugged sole, met", "sole: met"), "says nothing"),
+        (
+            lambda text: text.replace("lugged sole, met", "lugged sole"),
+            "line 8: 'check sole: lugged sole' ends with none of met, missed, unknown",
+        ),
+        (lambda text: text.replace("lugged sole, met", "lugged sole, unmet"), "ends with none of met"),
+        (lambda text: text.replace("check sole", "check"), "no name of an attribute"),
         (lambda text: text.replace("same-family", "same family!"), "no name of a rule"),
         (lambda text: "<html><body>502</body></html>", "no step Query where line 1 is '<html>"),
         (lambda text: '{"Query": "hiking bo', "no step Query where line 1"),

@@ -73,7 +73,7 @@ def test_what_is_no_rationale_gets_a_reason(text: str, finished: bool, reason: s
 def test_an_answer_in_another_language_is_no_rationale() -> None:
     chinese = (
         "Query: 适合泥泞路面的登山靴\nmust sole: 防滑大齿鞋底适合泥地\nItem: 跑步鞋,网面鞋帮,防滑大齿鞋底,三十八码\n"
-        "Category: substitute, 跑步鞋可以代替登山靴但不是同一种\nmet sole: 商品写明防滑大齿鞋底\nRules: none\n"
+        "Category: substitute, 跑步鞋可以代替登山靴但不是同一种\ncheck sole: 商品写明防滑大齿鞋底, met\nRules: none\n"
         "Verdict: Related, 所有要求都满足但品类不同\nTier: 3"
     )
     answer = read_answer(chinese, "reason-first", ABOUT)
