@@ -5,7 +5,7 @@ V := .venv/bin
 # Argilla's server has an environment of its own, made by what needs it first.
 export TIERWISE_ARGILLA_ENV ?= $(CURDIR)/.venv/argilla-server
 
-.PHONY: demo annotate test lint bench docs
+.PHONY: demo annotate test lint bench bench-ladder docs
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -64,6 +64,10 @@ bench: .venv/installed
 	$(V)/python -m benchmarks.hostile
 	$(V)/python -m benchmarks.rationales --keep $(V)/rationales
 	$(V)/python -m benchmarks.accumulation --keep $(V)/rationales
+
+# The tables of docs/ladder.md from the rows that are kept; climbing again takes hours: python -m benchmarks.ladder run
+bench-ladder: .venv/installed
+	$(V)/python -m benchmarks.ladder
 
 docs: .venv/installed
 	$(V)/python -m docs.generate docs

@@ -28,8 +28,6 @@ from curation.rationales.reading import AGAINST_VERDICT, Reject, read_answer
 from curation.shop import INGEST_OPTIONS
 from curation.shop.derivations import parse_derivation
 from curation.shop.wordings import Steps, steps_right
-from tests.tiny_model import build_tokenizer
-from training.scratch import CHAT_TEMPLATE
 
 if TYPE_CHECKING:
     from curation.grading import Format
@@ -78,44 +76,6 @@ def _prepare(store: Path, pairs: int, held_out: int, prompt: str) -> None:
     run("curation", "split", "create", "train", *apart, *taught, store=store)
 
 
-def _new_model(store: Path, width: int, layers: int) -> Path:
-    """A randomly initialised model whose tokenizer knows the train split's words."""
-    import torch
-    from transformers import AutoModelForCausalLM, Qwen2Config
-
-    with duckdb.connect(str(store), read_only=True) as connection:
-        texts = connection.execute(
-            "SELECT r.messages->>'$[1].content' || chr(10) || w.text FROM split_completions c "
-            "JOIN rendered_prompts r USING (pair_id, prompt_hash) JOIN rationales w USING (rationale_id) "
-            "WHERE split = 'train_v1' ORDER BY pair_id LIMIT 5000"
-        ).fetchall()
-        system = connection.execute(
-            "SELECT any_value(messages->>'$[0].content') FROM rendered_prompts"
-        ).fetchall()
-    corpus = [text for (text,) in texts] + [system[0][0]] * 50
-    tokenizer = build_tokenizer(corpus, 3_000, CHAT_TEMPLATE, pad_token="<|im_end|>")
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=width * 8 // 3,
-        num_hidden_layers=layers,
-        num_attention_heads=6,
-        num_key_value_heads=6,
-        max_position_embeddings=2_048,
-        initializer_range=0.05,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=None,
-        pad_token_id=tokenizer.pad_token_id,
-        tie_word_embeddings=True,
-    )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    path = store.with_name("new-model")
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
-
-
 def trained_model(
     folder: Path, prompt: str, pairs: int, held_out: int, steps: int, width: int, layers: int
 ) -> tuple[Path, Path]:
@@ -128,17 +88,20 @@ def trained_model(
     settings = {
         "max_steps": steps,
         "per_device_train_batch_size": 16,
-        "learning_rate": 1.5e-3,
-        # A model that starts from nothing learns to copy from prompts too: their titles come back in brand lines.
-        "completion_only_loss": False,
+        "learning_rate": 3e-3,
+        # A model that starts from nothing learns to read from prompts too: their titles come back in brand lines.
+        "prompt-loss-weight": 0.2,
+        "bf16": True,
+        "attn_implementation": "eager",
+        "gradient_checkpointing": False,
         "lr_scheduler_type": "cosine",
         "warmup_steps": 100,
-        "train_sampling_strategy": "group_by_length",
         "save_steps": 500,
         "logging_steps": 50,
     }
     options = [each for name, value in settings.items() for each in (f"--{name}", value)]
-    new = _new_model(store, width, layers)
+    new, shape = folder / "new-model", ("--width", width, "--layers", layers, "--vocabulary", 3_000)
+    run("training.scratch", "--split", "train_v1", "--out", new, *shape, store=store)
     run("training.sft", "--split", "train_v1", "--model", new, "--out", model, *options, store=store)
     return store, model
 

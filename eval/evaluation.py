@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eval.decisions import cumpt
-from eval.evidence import read_evidence
+from eval.evidence import common_pairs, read_evidence
 from eval.metrics.cautions import cautions, flattery
 from eval.metrics.measure import Difference, compare, measure, measure_slices, rounded
 from eval.partition.stored import find_partition
@@ -63,7 +63,7 @@ def evaluate(
     k: int,
     before: Callable[[Evidence], None],
 ) -> Evaluation:
-    """Measure `predictor` on `split`, or its differences to `versus`, and store them.
+    """Measure `predictor` on `split`, or its differences to `versus` on the pairs that both decided, and store them.
 
     They replace what was stored for the same predictor, split, partition and rival.
 
@@ -80,7 +80,7 @@ def evaluate(
 
     Raises:
         TierwiseError: No such split, predictor or partition, or a partition of another predictor; pairs that were
-            not predicted; two predictors that decided different pairs.
+            not predicted; two predictors that decided no pair in common.
     """
     store.merge_waiting()
     with store.read() as connection:
@@ -89,6 +89,10 @@ def evaluate(
         cut = None if partition is None else find_partition(connection, partition, ours.predictor)
         fitted_on = base_predictor(connection, ours.predictor)[1]
         flattering = flattery(connection, [*([cut.fit_split] if cut else []), *fitted_on], split)
+    apart = ""
+    if theirs is not None:
+        common = common_pairs(ours, theirs)
+        ours, theirs, apart = common.ours, common.theirs, common.told
     predicted = None if cut is None else cumpt(ours.tier_probs, cut.thetas)
     before(ours)
     settings: dict[str, Any] = {"resamples": resamples, "seed": seed, "k": k}
@@ -99,7 +103,7 @@ def evaluate(
         slices = measure_slices(ours, predicted, **settings)
     else:
         whole = list(compare(ours, theirs, predicted, **settings))
-    warnings = [*flattering, *cautions(ours, predicted)]
+    warnings = [*flattering, *cautions(ours, predicted), *([apart] if apart else [])]
     asked = {"predictor": predictor, "split": split, "versus": versus, "partition": partition}
     run = Run("metrics", asked | settings)
     key: dict[str, str | None] = {

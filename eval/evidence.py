@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,7 +119,7 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: 
 
 
 def require_same_pairs(ours: Evidence, theirs: Evidence) -> None:
-    """Check that two predictors are held against the same pairs.
+    """Check that two predictors are held against the same pairs; `common_pairs` sees to it.
 
     Raises:
         TierwiseError: They are not; the message says how many only one has.
@@ -130,6 +130,60 @@ def require_same_pairs(ours: Evidence, theirs: Evidence) -> None:
     raise TierwiseError(
         f"{ours.predictor.name} and {theirs.predictor.name} decided different pairs "
         f"({len(a - b):,} only the first, {len(b - a):,} only the second); compare on a split where both decide all"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Two predictors on the pairs that both decided.
+
+    Attributes:
+        ours: Of the one, M pairs.
+        theirs: Of the other, the same ones.
+        kept: Which of the N pairs of the one they are, [N].
+        told: What was left out, in a line; empty where nothing was.
+    """
+
+    ours: Evidence
+    theirs: Evidence
+    kept: NDArray[np.bool_]
+    told: str
+
+
+def common_pairs(ours: Evidence, theirs: Evidence) -> Common:
+    """Leave out pairs for which one of two predictors found no tier.
+
+    Raises:
+        TierwiseError: No pair is left.
+    """
+    a, b = (of.pair_ids.to_numpy(zero_copy_only=False) for of in (ours, theirs))
+    in_a, in_b = np.isin(a, b), np.isin(b, a)
+    if not in_a.any():
+        raise TierwiseError(
+            f"no pair of {ours.split} was decided by both {ours.predictor.name} and {theirs.predictor.name}; "
+            "nothing to compare"
+        )
+    only_a, only_b = int(np.count_nonzero(~in_a)), int(np.count_nonzero(~in_b))
+    told = (
+        f"pairs that only one of them decided are left out, which flatters whoever is silent where it is hard: "
+        f"{only_a:,} that only {ours.predictor.name} did, {only_b:,} that only {theirs.predictor.name} did"
+    )
+    return Common(_only(ours, in_a), _only(theirs, in_b), in_a, told if only_a or only_b else "")
+
+
+def _only(of: Evidence, kept: NDArray[np.bool_]) -> Evidence:
+    import pyarrow as pa
+
+    if kept.all():
+        return of
+    return replace(
+        of,
+        pair_ids=of.pair_ids.filter(pa.array(kept)),
+        tier_probs=of.tier_probs[kept],
+        gold=of.gold[kept],
+        query=np.unique(of.query[kept], return_inverse=True)[1],
+        weight=of.weight[kept],
+        attributes={name: replace(each, codes=each.codes[kept]) for name, each in of.attributes.items()},
     )
 
 

@@ -4,43 +4,41 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from benchmarks.ladder.cases import cases as changed
 from benchmarks.ladder.kept import keep as keep_rows
-from benchmarks.ladder.kept import load
+from benchmarks.ladder.kept import kept_store
 from benchmarks.ladder.read import FORMS, RECIPE, SEEDS, read_ladder
 from benchmarks.ladder.tables import gains_table, lineage_table, rungs_table
 from warehouse.store import Store
 
+KEPT = Path("ladder-kept.duckdb")
+
 
 @click.group(invoke_without_command=True)
-@click.option("--db", help="A store that the recipe filled.  [default: the rows that are kept]")
+@click.option(
+    "--db", help="A store that the recipe filled.  [default: the rows that are kept, in ladder-kept.duckdb]"
+)
 @click.option("--lineage", is_flag=True, help="Print each number of each seed with its id.")
 @click.pass_context
 def main(context: click.Context, db: str | None, lineage: bool) -> None:
-    """Print the ladder's tables."""
+    """Print the ladder's tables.
+
+    ``python -m warehouse lineage ID --db …`` leads on from the id of any number.
+    """
     if context.invoked_subcommand:
         return
-    with ExitStack() as stack:
-        if db is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            store = Store(Path(folder) / "kept.duckdb")
-            load(store)
-        else:
-            store = Store.named(db)
-        for form in FORMS:
-            ladder = read_ladder(store, form)
-            if not ladder.seeds:
-                continue
-            click.echo(f"## {form}, seeds {', '.join(map(str, ladder.seeds))}\n")
-            tables = [lineage_table] if lineage else [rungs_table, gains_table]
-            for table in tables:
-                click.echo("\n".join(table(ladder)) + "\n")
+    store = kept_store(KEPT) if db is None else Store.named(db)
+    for form in FORMS:
+        ladder = read_ladder(store, form)
+        if not ladder.seeds:
+            continue
+        click.echo(f"## {form}, seeds {', '.join(map(str, ladder.seeds))}\n")
+        for table in [lineage_table] if lineage else [rungs_table, gains_table]:
+            click.echo("\n".join(table(ladder)) + "\n")
 
 
 @main.command()

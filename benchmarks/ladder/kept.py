@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from benchmarks.ladder.read import RECIPE, TRAINED
 from warehouse.ddl import sql_text
 from warehouse.ledger import Run
-
-if TYPE_CHECKING:
-    from warehouse.store import Store
+from warehouse.store import Store
 
 FOLDER = Path(__file__).parent / "kept"
 
@@ -51,9 +48,12 @@ def keep(store: Store) -> dict[str, int]:
     return counts
 
 
-def load(store: Store) -> None:
-    """Fill a new `store` with the rows that are kept."""
+def kept_store(path: Path) -> Store:
+    """A new store at `path` with the rows that are kept, in place of one that lies there."""
+    path.unlink(missing_ok=True)
+    store = Store(path)
     with store.write(Run("kept", {})) as connection:
         for table in _ROWS:
             file = sql_text(str(FOLDER / f"{table}.parquet"))
             connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM read_parquet({file})")
+    return store

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eval.decisions import argmax, cumpt
-from eval.evidence import read_evidence
+from eval.evidence import common_pairs, read_evidence
 from eval.metrics.cautions import cautions, flattery
 from eval.metrics.counts import confusion
 from eval.metrics.measure import compare, measure, measure_slices
@@ -95,7 +95,7 @@ def gather(
 
     Raises:
         TierwiseError: No such split, predictor or partition, or a partition of another predictor; pairs that were
-            not predicted; two predictors that decided different pairs.
+            not predicted; two predictors that decided no pair in common.
     """
     with suppress(StoreHeldError):
         store.merge_waiting(wait=0)
@@ -113,6 +113,11 @@ def gather(
     if read.partition is not None and decided is not None:
         short = read.partition.partition_id[:8]
         by_partition = _decided(ours, f"partition {short}", decided, drawn, areas=False)
+    against, apart = {}, ""
+    if read.theirs is not None:
+        common = common_pairs(ours, read.theirs)
+        tiers = None if decided is None else decided[common.kept]
+        against, apart = _differences(common.ours, common.theirs, tiers, None, drawn), common.told
     slices = tuple(
         Slice(*of, _by_name(found)) for of, found in measure_slices(ours, decided, **drawn).items()
     )
@@ -121,7 +126,12 @@ def gather(
         flattering=read.flattering,
         warnings=tuple(
             dict.fromkeys(
-                [*([read.flattering] if read.flattering else []), *cautions(ours, decided), *read.told]
+                [
+                    *([read.flattering] if read.flattering else []),
+                    *cautions(ours, decided),
+                    *([apart] if apart else []),
+                    *read.told,
+                ]
             )
         ),
         argmax=whole,
@@ -130,7 +140,7 @@ def gather(
         changed=0 if decided is None else int(np.count_nonzero(decided != read.argmax)),
         gain=_differences(ours, ours, decided, read.argmax, drawn) if decided is not None else {},
         versus=None if read.theirs is None else read.theirs.predictor.name,
-        against=_differences(ours, read.theirs, decided, None, drawn) if read.theirs is not None else {},
+        against=against,
         lines=() if read.objective is None else tuple(line(of, read.objective) for of in read.curves_of),
         no_line=read.no_line,
         reliability=reliability(ours),

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
+from eval.evidence import common_pairs
 from eval.metrics.bootstrap import interval, resample_counts
 from eval.metrics.measure import compare, measure, measure_slices
 from tests.eval.arrays import draws, evidence, evidences, simulated
@@ -154,3 +155,34 @@ def test_a_slice_is_measured_as_if_it_were_all() -> None:
 
 def test_an_attribute_with_one_value_is_no_slice() -> None:
     assert measure_slices(evidence(np.eye(4), [1, 2, 3, 4], kind=[0, 0, 0, 0]), resamples=5) == {}
+
+
+def test_the_common_pairs_of_two_predictors() -> None:
+    ours = simulated(30, 8)
+    theirs = replace(simulated(30, 8, seed=1, name="theirs"), pair_ids=ours.pair_ids, gold=ours.gold)
+    theirs = replace(theirs, query=ours.query, weight=ours.weight)
+    whole = common_pairs(ours, theirs)
+    assert (whole.ours, whole.theirs, whole.told) == (ours, theirs, "")
+    lack = [(of, np.arange(30) != silent) for of, silent in ((ours, 4), (theirs, 11))]
+    both = common_pairs(*(_without(of, kept) for of, kept in lack))
+    assert both.told.endswith("1 that only ours did, 1 that only theirs did")
+    assert both.kept.tolist() == [n != 11 for n in range(30) if n != 4]
+    kept = lack[0][1] & lack[1][1]
+    for found, of in ((both.ours, ours), (both.theirs, theirs)):
+        assert np.array_equal(found.tier_probs, of.tier_probs[kept])
+        assert found.pair_ids.equals(of.pair_ids.filter(pa.array(kept)))
+        assert len(set(zip(found.query.tolist(), of.query[kept].tolist(), strict=True))) == found.queries
+    assert compare(both.ours, both.theirs, resamples=5)[0].pairs == 28
+    with pytest.raises(TierwiseError, match="no pair of eval_v1 was decided by both ours and theirs"):
+        common_pairs(_without(ours, kept), _without(theirs, ~kept))
+
+
+def _without(of: Evidence, kept: NDArray[np.bool_]) -> Evidence:
+    return replace(
+        of,
+        pair_ids=of.pair_ids.filter(pa.array(kept)),
+        tier_probs=of.tier_probs[kept],
+        gold=of.gold[kept],
+        query=np.unique(of.query[kept], return_inverse=True)[1],
+        weight=of.weight[kept],
+    )
