@@ -19,8 +19,8 @@ STEPS = {
 
 _CHANGED = """
     WITH answered AS (
-        SELECT p.predictor_id, p.pair_id, list_position(tier_probs, list_max(tier_probs)) AS tier, s.text
-        FROM predictions p LEFT JOIN samples s USING (sample_id) WHERE tier_probs IS NOT NULL
+        SELECT p.predictor_id, p.pair_id, list_position(p.tier_probs, list_max(p.tier_probs)) AS tier, s.text
+        FROM predictions p LEFT JOIN samples s USING (sample_id) WHERE p.tier_probs IS NOT NULL
     )
     SELECT v.query, v.title, v.description, m.tier AS gold, b.tier, b.text, a.tier, a.text
     FROM split_members m JOIN pair_overview v USING (pair_id)

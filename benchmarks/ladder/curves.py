@@ -54,7 +54,9 @@ def _rungs(axes: Axes, ladder: Ladder) -> None:
             axes.plot([place + shift] * len(values), values, ".", color=colour, alpha=0.5)
         low, high = zip(*ends, strict=True)
         axes.errorbar(places, means, yerr=[low, high], fmt="_", ms=14, color=colour, capsize=3, label=name)
-    axes.set_xticks(range(len(RUNGS)), list(RUNGS.values()), rotation=20, ha="right")
+    axes.set_xticks(
+        range(len(RUNGS)), [name.replace("`", "") for name in RUNGS.values()], rotation=20, ha="right"
+    )
     axes.set_ylabel("eval split, most probable tier")
     axes.legend()
     axes.grid(axis="y", alpha=0.3)

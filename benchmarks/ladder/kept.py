@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from benchmarks.ladder.read import RECIPE, TRAINED
 from warehouse.ddl import sql_text
 from warehouse.ledger import Run
@@ -18,8 +16,9 @@ _WORDS = ", ".join(map(sql_text, _CURVES))
 
 _ROWS = {
     "stages": f"SELECT * FROM stages WHERE recipe = {sql_text(RECIPE)} AND ended_at IS NOT NULL",
-    # Whose machine it was is of no interest.
-    "runs": "SELECT * REPLACE ('' AS host, 0 AS pid) FROM runs",
+    # Whose machine it was, and in which folders, is of no interest.
+    "runs": """SELECT * REPLACE ('' AS host, 0 AS pid,
+        CAST(regexp_replace(CAST(parameters AS VARCHAR), '"/[^"]*/', '"', 'g') AS JSON) AS parameters) FROM runs""",
     "models": "SELECT * REPLACE (name AS path) FROM models",
     "prompts": "SELECT * FROM prompts",
     "splits": "SELECT * FROM splits",
@@ -39,12 +38,13 @@ def keep(store: Store) -> dict[str, int]:
         for table, query in _ROWS.items():
             file = FOLDER / f"{table}.parquet"
             before = f"UNION FROM read_parquet({sql_text(str(file))})" if file.exists() else ""
-            rows = connection.sql(f"{query} {before} ORDER BY ALL").to_arrow_table()
             # Under another name first: it is read from while it is written.
             new = file.with_suffix(".new")
-            pq.write_table(rows, new, compression="zstd")
+            (count,) = connection.execute(
+                f"COPY ({query} {before} ORDER BY ALL) TO {sql_text(str(new))} (FORMAT parquet, COMPRESSION zstd)"
+            ).fetchall()[0]
             new.rename(file)
-            counts[table] = rows.num_rows
+            counts[table] = count
     return counts
 
 
