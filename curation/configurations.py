@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.backends import Decoding
+    from curation.grading import Format
     from curation.models import ModelReference, ServedModel
     from curation.prompts import Template
 
@@ -83,7 +84,7 @@ class ConfigurationInStore:
 
     configuration_id: str
     text: str
-    format: str
+    format: Format
     purpose: str
 
 

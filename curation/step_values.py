@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.backends import Backend
+    from curation.grading import Format
     from curation.models import ModelReference, ServedModel
     from curation.prompts import Template
     from curation.sampling import Progress
@@ -62,15 +63,16 @@ class ChainStep:
     next_start: int
 
 
-def chain_steps(text: str, *, finished: bool) -> list[ChainStep]:
-    """The steps of a reason-first text up to where it gives its tier: lines of a rationale, or sentences.
+def chain_steps(text: str, *, finished: bool, form: Format = "reason-first") -> list[ChainStep]:
+    """The steps of a text, lines of a rationale or sentences: up to where it gives its tier, or after it.
 
     Args:
         text: What was generated.
         finished: Whether it came to an end; else what its token limit cut through is no step.
+        form: Where the tier stands.
     """
-    verdict = parse(text, "reason-first").offset
-    chain = read_chain(CheckedText(text=text, form="reason-first", tier=None, query="", title=""))
+    verdict = parse(text, form).offset if form == "reason-first" else None
+    chain = read_chain(CheckedText(text=text, form=form, tier=None, query="", title=""))
     steps = []
     for line in chain.lines:
         if verdict is not None and line.stop > verdict >= line.start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from curation.configurations import pick_configuration
+from curation.splits.inspect import require_split
 from eval.chains.found import Chains
 from eval.chains.losses import step_losses
 from eval.chains.table import ChainTable
@@ -21,34 +22,44 @@ def measure_chains(
     store: Store,
     *,
     configuration: str | None = None,
+    split: str | None = None,
     answer_first: str | None = None,
     resamples: int = 1_000,
     seed: int = 0,
 ) -> Chains:
-    """Measure the chains of a reason-first configuration.
+    """Measure the chains of a configuration.
 
     Args:
         store: Read once.
         configuration: Beginning of its id; the newest finished without.
+        split: Whose pairs; all that were sampled without.
         answer_first: Beginning of the id of the answer-first configuration beside it; without, the newest of the same
-            model, if it has one.
+            model, if it has one. Nothing stands beside a configuration that answers first itself.
         resamples: Of the bootstrap over queries.
         seed: Of the resamples.
 
     Raises:
-        TierwiseError: No such configuration, one of the other format, or one without samples of judged pairs.
+        TierwiseError: No such configuration or split, one of the other format, or one without samples of judged pairs.
     """
     with store.read(copy_if_held=True) as connection:
-        picked = _picked(connection, configuration, "reason-first")
+        picked = pick_configuration(connection, configuration)
+        if split is not None:
+            require_split(connection, split)
         beside = _beside(connection, picked, answer_first)
-        rows = connection.sql(_CHAINS, params=[picked.configuration_id]).to_arrow_table().to_pylist()
-        values = connection.sql(_VALUES, params=[picked.configuration_id]).to_arrow_table().to_pylist()
-        answers = dict(connection.execute(_ANSWERS, [beside.configuration_id]).fetchall()) if beside else {}
+        asked = [picked.configuration_id, split, split]
+        rows = connection.sql(_CHAINS, params=asked).to_arrow_table().to_pylist()
+        values = connection.sql(_VALUES, params=asked).to_arrow_table().to_pylist()
+        answers = (
+            dict(connection.execute(_ANSWERS, [beside.configuration_id, split, split]).fetchall())
+            if beside
+            else {}
+        )
     if not rows:
         raise TierwiseError(
-            f"{picked.text} has no samples of pairs with a tier; `python -m curation sample` first"
+            f"{picked.text} has no samples of pairs{f' of {split}' if split else ''} with a tier; "
+            "`python -m curation sample` first"
         )
-    table = ChainTable(rows, answers, resamples, seed)
+    table = ChainTable(rows, picked.format, answers, resamples, seed)
     lost, continued_wrong = step_losses(values, table)
     return Chains(
         configuration=picked.text,
@@ -69,6 +80,7 @@ _OF_JUDGED = """
     JOIN rendered_prompts r ON r.pair_id = s.pair_id AND r.prompt_hash = s.prompt_hash
         AND r.item_version_id = p.item_version_id
     WHERE s.configuration_id = ?::UUID
+        AND (? IS NULL OR s.pair_id IN (SELECT pair_id FROM split_members WHERE split = ?))
 """
 _CHAINS = f"""
     SELECT CAST(s.sample_id AS VARCHAR) AS sample_id, CAST(s.pair_id AS VARCHAR) AS pair_id,
@@ -83,22 +95,25 @@ _ANSWERS = f"""
 """
 _VALUES = """
     SELECT CAST(sample_id AS VARCHAR) AS sample_id, step_index, step, value, change
-    FROM step_values WHERE configuration_id = ?::UUID ORDER BY sample_id, step_index
+    FROM step_values WHERE configuration_id = ?::UUID
+        AND (? IS NULL OR pair_id IN (SELECT pair_id FROM split_members WHERE split = ?))
+    ORDER BY sample_id, step_index
 """
-
-
-def _picked(connection: duckdb.DuckDBPyConnection, prefix: str | None, form: str) -> ConfigurationInStore:
-    picked = pick_configuration(connection, prefix)
-    if picked.format != form:
-        raise TierwiseError(f"{picked.text} is {picked.format}; name one that is {form}")
-    return picked
 
 
 def _beside(
     connection: duckdb.DuckDBPyConnection, picked: ConfigurationInStore, prefix: str | None
 ) -> ConfigurationInStore | None:
     if prefix is not None:
-        return _picked(connection, prefix, "answer-first")
+        beside = pick_configuration(connection, prefix)
+        if (picked.format, beside.format) != ("reason-first", "answer-first"):
+            raise TierwiseError(
+                f"{picked.text} is {picked.format}, and {beside.text} {beside.format}; "
+                "hold a configuration that is answer-first against one that is reason-first"
+            )
+        return beside
+    if picked.format == "answer-first":
+        return None
     found = connection.execute(
         "SELECT CAST(c.configuration_id AS VARCHAR) FROM configurations c JOIN prompts t USING (prompt_id) "
         "JOIN runs r ON r.configuration_id = c.configuration_id AND r.kind = 'sample' AND r.status = 'finished' "

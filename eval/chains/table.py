@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from curation.grading import Format
+
     Floats = NDArray[np.float64]
 
 _GROUPS = 6
@@ -24,10 +26,12 @@ class ChainTable:
     """Chains as columns [N], and rates of them."""
 
     def __init__(
-        self, rows: list[dict[str, Any]], answers: dict[str, float], resamples: int, seed: int
+        self, rows: list[dict[str, Any]], form: Format, answers: dict[str, float], resamples: int, seed: int
     ) -> None:
         self.row_of = {row["sample_id"]: index for index, row in enumerate(rows)}
-        self.steps = np.array([len(chain_steps(row["text"], finished=row["finished"])) for row in rows])
+        self.steps = np.array(
+            [len(chain_steps(row["text"], finished=row["finished"], form=form)) for row in rows]
+        )
         self.finished = [bool(row["finished"]) for row in rows]
         self.wrong = np.array([row["wrong"] for row in rows], dtype=float)
         self.unparsable = np.array([row["unparsable"] for row in rows], dtype=float)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--configuration", metavar="ID", help="Reason-first configuration.  [default: the newest finished]"
+    "--configuration", metavar="ID", help="Whose samples are the chains.  [default: the newest finished]"
+)
+@click.option(
+    "--split", metavar="NAME_vN", help="Only pairs of this split.  [default: all that were sampled]"
 )
 @click.option(
     "--answer-first",
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 @json_option
 def chains(
     configuration: str | None,
+    split: str | None,
     answer_first: str | None,
     resamples: int,
     seed: int,
@@ -46,7 +50,12 @@ def chains(
     from eval.chains.measure import measure_chains
 
     found = measure_chains(
-        store, configuration=configuration, answer_first=answer_first, resamples=resamples, seed=seed
+        store,
+        configuration=configuration,
+        split=split,
+        answer_first=answer_first,
+        resamples=resamples,
+        seed=seed,
     )
     if as_json:
         click.echo(json.dumps(_without_nan(asdict(found)), ensure_ascii=False))

@@ -158,8 +158,33 @@ def test_answers_first_stand_beside_the_chains_of_the_same_pairs(
     assert found["saved"]["value"] == pytest.approx((1 / 2 * 1 + 1 * 1 / 2) / (1 / 2 + 1))
     assert found["lost"]["value"] == pytest.approx(0)
     assert found["tokens_to_tier"] == pytest.approx(50)
-    wrong_way = ("--configuration", answers, "--db", str(store))
-    assert "name one that is reason-first" in command("eval", "chains", *wrong_way, code=1).stderr
+    wrong_way = ("--configuration", answers, "--answer-first", answers, "--db", str(store))
+    assert "against one that is reason-first" in command("eval", "chains", *wrong_way, code=1).stderr
+
+
+def test_what_stands_behind_an_answer_is_a_chain_too(
+    command: RunCommand, store: Path, tiny_model: Path
+) -> None:
+    texts = ["3\nIt fits. It is red.", "3\nIt fits.", "1\nIt does not. It is blue."]
+    sampled(store, tiny_model, texts, title="Item 0", prompt="answer-first", decoding=Decoding(guided=True))
+    found = chains(command, store)
+    assert [(row["steps"], row["chains"], row["wrong"]["value"]) for row in found["lengths"]] == [
+        ([1, 1], 1, 0),
+        ([2, 2], 2, 0.5),
+    ]
+    assert found["answer_first"] is None
+
+
+def test_chains_of_a_split(command: RunCommand, store: Path, tiny_model: Path) -> None:
+    sampled(store, tiny_model, [ONE.format(1), ONE.format(3)], title="Item 0")
+    sampled(store, tiny_model, [THREE.format(1), THREE.format(1)], title="Item 1")
+    where = ("--role", "eval", "--where", "title = 'Item 1'", "--db", str(store))
+    command("curation", "split", "create", "judged", *where)
+    found = chains(command, store, "--split", "judged_v1")
+    assert (found["chains"], found["pairs"]) == (2, 1)
+    assert [row["steps"] for row in found["lengths"]] == [[3, 3]]
+    unknown = command("eval", "chains", "--split", "nope_v1", "--db", store, code=1).stderr
+    assert "nope_v1" in unknown
 
 
 def test_nothing_sampled_is_said(command: RunCommand, store: Path) -> None:
