@@ -58,6 +58,7 @@ def update_preferences(
     per_prompt: int = 2,
     hardest_by: HardestBy = "confidence",
     max_length_ratio: float = 2.0,
+    balanced: bool = False,
     demands: Demands = ANYTHING,
 ) -> dict[str, Any]:
     """Make the preferences of a configuration anew from today's grades; return the counts.
@@ -71,6 +72,8 @@ def update_preferences(
         per_prompt: At most so many for a prompt.
         hardest_by: Which wrong samples come first.
         max_length_ratio: Longer over shorter side, in generated tokens, at most.
+        balanced: Whether to keep only as many preferences of one tier over another as of the other over the one. What
+            is taught beyond that is how often to say a tier, whatever is asked. Corrections stay.
         demands: What is asked of a chosen side beside its tier.
 
     Raises:
@@ -81,6 +84,7 @@ def update_preferences(
         "per_prompt": per_prompt,
         "hardest_by": hardest_by,
         "max_length_ratio": max_length_ratio,
+        "balanced": balanced,
         **dataclasses.asdict(demands),
     }
     run = Run("pairs", parameters)
@@ -93,6 +97,7 @@ def update_preferences(
         if picked_teacher:
             _teach(connection, picked_teacher, demands)
         _match(connection, picked.configuration_id, per_prompt, _HARDNESS[hardest_by], max_length_ratio)
+        _balance(connection, balanced=balanced)
         withdrawn = connection.execute(
             "DELETE FROM preferences WHERE configuration_id = $configuration::UUID "
             "AND preference_id NOT IN (SELECT preference_id FROM matched) "
@@ -252,6 +257,23 @@ def _match(
     )
 
 
+def _balance(connection: duckdb.DuckDBPyConnection, *, balanced: bool) -> None:
+    """Move to ``surplus`` what one tier has over another beyond the other over it; ids, being hashes, choose."""
+    connection.execute(
+        """
+        CREATE TEMP TABLE surplus AS
+        SELECT preference_id, pair_id, prompt_hash
+        FROM (SELECT *, row_number() OVER (PARTITION BY gold_tier, rejected_tier ORDER BY preference_id) AS place
+            FROM matched) own
+        LEFT JOIN (SELECT gold_tier AS rejected_tier, rejected_tier AS gold_tier, count(*) AS opposed
+            FROM matched GROUP BY ALL) other USING (gold_tier, rejected_tier)
+        WHERE $balanced AND place > coalesce(opposed, 0)
+        """,
+        {"balanced": balanced},
+    )
+    connection.execute("DELETE FROM matched WHERE preference_id IN (SELECT preference_id FROM surplus)")
+
+
 def _correct(connection: duckdb.DuckDBPyConnection, configuration: str, demands: Demands) -> None:
     """Make ``corrected``: the preferences for corrections, with texts, as there are few."""
     connection.execute(
@@ -274,15 +296,17 @@ def _counts(connection: duckdb.DuckDBPyConnection, demands: Demands) -> dict[str
         """
         SELECT count(*), count(m.pair_id),
             count(*) FILTER (len(choosable) = 0), count(*) FILTER (len(choosable) > 0 AND len(rejectable) = 0),
-            count(*) FILTER (len(choosable) > 0 AND len(rejectable) > 0 AND m.pair_id IS NULL),
+            count(*) FILTER (len(choosable) > 0 AND len(rejectable) > 0 AND m.pair_id IS NULL AND s.pair_id IS NULL),
+            count(*) FILTER (m.pair_id IS NULL AND s.pair_id IS NOT NULL),
             coalesce(sum(m.preferences) FILTER (from_teacher), 0)
         FROM gathered_prompts LEFT JOIN (
             SELECT pair_id, prompt_hash, count(*) AS preferences FROM matched GROUP BY pair_id, prompt_hash
         ) m USING (pair_id, prompt_hash)
+        LEFT JOIN (SELECT DISTINCT pair_id, prompt_hash FROM surplus) s USING (pair_id, prompt_hash)
         """
     ).fetchall()[0]
-    preferences, corrections = connection.execute(
-        "SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM corrected)"
+    preferences, corrections, surplus = connection.execute(
+        "SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM corrected), (SELECT count(*) FROM surplus)"
     ).fetchall()[0]
     wanted = [*([demands.reviewed] if demands.reviewed else []), *demands.required]
     return {
@@ -292,8 +316,10 @@ def _counts(connection: duckdb.DuckDBPyConnection, demands: Demands) -> dict[str
             f"no finished {', '.join(wanted) or 'correct'} sample": prompts[2],
             "no wrong sample": prompts[3],
             "no match in length": prompts[4],
+            **({"none left in balance": prompts[5]} if prompts[5] else {}),
         },
         "preferences": preferences + corrections,
-        "from_teacher": prompts[5],
+        **({"left_out_for_balance": surplus} if surplus else {}),
+        "from_teacher": prompts[6],
         "corrections": corrections,
     }

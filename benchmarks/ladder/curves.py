@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
+import numpy as np
 
 mpl.use("Agg")
 
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
     from warehouse.store import Store
 
 _SIDES = {"grpo-static": ("static", "#b45309"), "grpo-dynamic": ("dynamic", "#0f766e")}
+_CLIMBED = {"cot-sft": "CoT SFT", "dpo": "+ DPO", "grpo-dynamic": "+ GRPO, dynamic"}
+_SHADES = ("#94a3b8", "#1e3a8a", "#0f766e")
 _SMOOTH = 10
 
 
 def draw(store: Store, ladder: Ladder, file: Path) -> None:
     """Draw the curves of `ladder` to `file`, a PNG."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
     _rungs(left, ladder)
+    _lengths(middle, ladder)
     with store.read() as connection:
         _lost(right, connection, ladder)
     figure.savefig(file, dpi=130)
@@ -60,6 +64,33 @@ def _rungs(axes: Axes, ladder: Ladder) -> None:
     axes.set_ylabel("eval split, most probable tier")
     axes.legend()
     axes.grid(axis="y", alpha=0.3)
+
+
+def _lengths(axes: Axes, ladder: Ladder) -> None:
+    """Share of wrong chains against their number of steps: the mean over seeds, a dot for each group of each."""
+    for place, (rung, name) in enumerate(_CLIMBED.items()):
+        groups = [
+            (fmean(group["steps"]), group["wrong"]["value"], group["chains"])
+            for records in ladder.records
+            for group in records[f"chains-{rung}"].outputs["lengths"]
+        ]
+        colour = _SHADES[place]
+        axes.scatter(
+            [steps for steps, _, _ in groups],
+            [wrong for _, wrong, _ in groups],
+            s=[chains / 60 for _, _, chains in groups],
+            color=colour,
+            alpha=0.4,
+        )
+        steps, wrong, weight = map(np.array, zip(*groups, strict=True))
+        slope, height = np.polyfit(steps, wrong, 1, w=np.sqrt(weight))
+        ends = np.array([steps.min(), steps.max()])
+        axes.plot(ends, slope * ends + height, color=colour, label=name)
+    axes.set_xlabel("steps of a chain")
+    axes.set_ylabel("share of chains with the wrong tier")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    axes.grid(alpha=0.3)
 
 
 def _lost(axes: Axes, connection: duckdb.DuckDBPyConnection, ladder: Ladder) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from curation.recipe.fingerprints import Fingerprints
 from curation.recipe.plan import make_plan
 from curation.recipe.reading import find_recipe, read_recipe
+from curation.recipe.records import stage_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,6 +137,9 @@ def _read_seed(connection: duckdb.DuckDBPyConnection, ladder: Ladder, records: M
         for prefix, by in asked:
             for metric, number in _evaluations(connection, split, by):
                 keep(rung, prefix + metric, number)
+        if chains := records.get(f"chains-{rung}"):
+            slope = chains.outputs["slope"]
+            keep(rung, "slope", Number(**slope, row_id=str(stage_id(chains.key))))
         stage = records[rung]
         run, seconds = connection.execute(
             "SELECT CAST(r.run_id AS VARCHAR), epoch(s.ended_at - s.started_at) FROM stages s "

@@ -37,6 +37,7 @@ COLUMNS: dict[str, tuple[str, Write]] = {
     "pass@1": ("pass_1", _points),
     "pass@8": ("pass_8", _points),
     "hallucinated": ("hallucination_rate", _points),
+    "wrong by a further step": ("slope", _signed),
     "tokens an answer": ("completion_tokens", _count),
     "trained, thousand tokens": ("num_tokens", _thousands),
     "of them generated": ("dynamic/generated_tokens", _thousands),

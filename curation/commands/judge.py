@@ -68,6 +68,11 @@ def difficulty(store: Store, as_json: bool) -> None:
     help="Longer over shorter side, in tokens.",
 )
 @click.option(
+    "--balanced",
+    is_flag=True,
+    help="As many preferences of one tier over another as of the other over the one; what is beyond is left out.",
+)
+@click.option(
     "--reviewed",
     type=click.Choice(["accepted"]),
     help="Choose only what people accepted or wrote.",
@@ -81,6 +86,7 @@ def pairs(
     per_prompt: int,
     hardest_by: HardestBy,
     max_length_ratio: float,
+    balanced: bool,
     reviewed: Reviewed | None,
     require: tuple[Requirement, ...],
     store: Store,
@@ -100,6 +106,7 @@ def pairs(
         per_prompt=per_prompt,
         hardest_by=hardest_by,
         max_length_ratio=max_length_ratio,
+        balanced=balanced,
         demands=Demands(reviewed, require),
     )
     print_summary(summary, as_json)

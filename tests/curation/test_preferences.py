@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -100,6 +100,22 @@ def test_the_hardest_negative_comes_first(command: RunCommand, store: Path) -> N
         strongest[row["prompt_hash"]] = max(strongest[row["prompt_hash"]], row["rejected_confidence"])
     for row in preferences(command, store, "--per-prompt", "1", "--max-length-ratio", "24"):
         assert row["rejected_confidence"] == pytest.approx(strongest[row["prompt_hash"]])
+
+
+def test_in_balance_no_tier_is_taught_for_its_own_sake(command: RunCommand, store: Path) -> None:
+    def by_tiers(*options: str) -> Counter[tuple[int, int]]:
+        found = preferences(command, store, "--max-length-ratio", "24", *options)
+        return Counter((row["gold_tier"], row["rejected_tier"]) for row in found)
+
+    for per_prompt in ("1", "100"):
+        options = ("--per-prompt", per_prompt)
+        free, kept = by_tiers(*options), by_tiers(*options, "--balanced")
+        assert any(free[a, b] != free[b, a] for a, b in free)
+        assert kept == Counter({(a, b): min(n, free[b, a]) for (a, b), n in free.items() if free[b, a]})
+        options += ("--balanced", "--max-length-ratio", "24", "--json", "--db", str(store))
+        told = json.loads(command("curation", "pairs", *options).stdout)
+        assert told["left_out_for_balance"] == free.total() - kept.total()
+        assert told["prompts_with_preferences"] + sum(told["prompts_without"].values()) == told["prompts"]
 
 
 def test_equal_texts_never_meet(command: RunCommand, store: Path) -> None:
