@@ -66,14 +66,14 @@ def _names(stage: str, each: Any, settings: Mapping[str, str]) -> list[str]:
 
 
 def _about(name: str, value: Any, key: str = "") -> Any:
-    """`value` with `name` in place of the word ``each`` in its placeholders and needs."""
+    """`value` with `name` in place of the word ``each`` in its placeholders, needs and after."""
     if isinstance(value, dict):
         return {inner: _about(name, each, inner) for inner, each in value.items()}
     if isinstance(value, list):
         return [_about(name, each, key) for each in value]
     if not isinstance(value, str):
         return value
-    if key == "needs":
+    if key in {"needs", "after"}:
         return _WORD.sub(name, value)
     return TOKEN.sub(lambda found: _filled(name, found), value)
 

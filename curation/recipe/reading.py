@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,12 +36,14 @@ class Stage:
         name: In the recipe.
         words: Of the command, the module first.
         stands_on: Stages whose outputs or effects it needs, in the order of the file.
+        after: Stages that it lets go first where both run, without standing on them.
         watch: SQL of the rows that are an input too.
     """
 
     name: str
     words: tuple[Word, ...]
     stands_on: tuple[str, ...]
+    after: tuple[str, ...]
     watch: str | None
 
     @property
@@ -216,23 +218,29 @@ def _stage(name: str, table: Any, names: Names) -> Stage:
     try:
         if not isinstance(table, dict):
             raise TierwiseError("is no table; write [stage.NAME] over its lines")
-        _known(table, ("command", EACH, "options", "needs", "watch"), "a stage")
+        _known(table, ("command", EACH, "options", "needs", "after", "watch"), "a stage")
         words = tuple(parse_word(text, names) for text in _texts(table))
         _check_command(words)
-        needs = table.get("needs", [])
-        if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
-            raise TierwiseError('needs is no list of stages; write needs = ["NAME"]')
-        for need in needs:
-            if need not in names.stages:
-                raise TierwiseError(f"needs {need!r}: no such stage; {nearest(need, sorted(names.stages))}")
+        needs, after = (_stages(table, key, names) for key in ("needs", "after"))
         watch = table.get("watch")
         if watch is not None and not isinstance(watch, str):
             raise TierwiseError('watch is no text; write watch = "SELECT …"')
-        stage = Stage(name, words, (), watch)
+        stage = Stage(name, words, (), after, watch)
         used = {output.stage for output in stage.outputs} | set(needs)
-        return Stage(name, words, tuple(each for each in names.stages if each in used), watch)
+        return replace(stage, stands_on=tuple(each for each in names.stages if each in used))
     except TierwiseError as error:
         raise TierwiseError(f"stage {name}: {error}") from None
+
+
+def _stages(table: Mapping[str, Any], key: str, names: Names) -> tuple[str, ...]:
+    """The stages that `key` of a stage lists."""
+    listed = table.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise TierwiseError(f'{key} is no list of stages; write {key} = ["NAME"]')
+    for each in listed:
+        if each not in names.stages:
+            raise TierwiseError(f"{key} {each!r}: no such stage; {nearest(each, sorted(names.stages))}")
+    return tuple(listed)
 
 
 def _texts(table: Mapping[str, Any]) -> Iterable[str]:
@@ -299,7 +307,7 @@ def _in_order(stages: Sequence[Stage]) -> list[Stage]:
     placed: dict[str, Stage] = {}
     left = list(stages)
     while left:
-        ready = next((stage for stage in left if placed.keys() >= set(stage.stands_on)), None)
+        ready = next((stage for stage in left if placed.keys() >= {*stage.stands_on, *stage.after}), None)
         if ready is None:
             raise TierwiseError(f"stages stand on each other in a circle: {' → '.join(_circle(left))}")
         placed[ready.name] = ready
@@ -311,5 +319,6 @@ def _circle(left: Sequence[Stage]) -> list[str]:
     by_name = {stage.name: stage for stage in left}
     path = [left[0].name]
     while path[-1] not in path[:-1]:
-        path.append(next(name for name in by_name[path[-1]].stands_on if name in by_name))
+        before = (*by_name[path[-1]].stands_on, *by_name[path[-1]].after)
+        path.append(next(name for name in before if name in by_name))
     return path[path.index(path[-1]) :]

@@ -137,11 +137,13 @@ class Runner:
         ready = {name for name, outcome in self.outcomes.items() if outcome.state in ("done", "ran")}
         # An equal stage, by another name, is done once this one is.
         busy = {running.entry.key for running in self._running.values()}
+        to_come = {*self._waiting, *self._running}
         return next(
             (
                 name
                 for name in self._waiting
                 if ready.issuperset(self._recipe.stages[name].stands_on)
+                and to_come.isdisjoint(self._recipe.stages[name].after)
                 and self.outcomes[name].key not in busy
             ),
             None,

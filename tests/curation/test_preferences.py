@@ -108,7 +108,7 @@ def test_in_balance_no_tier_is_taught_for_its_own_sake(command: RunCommand, stor
         return Counter((row["gold_tier"], row["rejected_tier"]) for row in found)
 
     for per_prompt in ("1", "100"):
-        options = ("--per-prompt", per_prompt)
+        options: tuple[str, ...] = ("--per-prompt", per_prompt)
         free, kept = by_tiers(*options), by_tiers(*options, "--balanced")
         assert any(free[a, b] != free[b, a] for a, b in free)
         assert kept == Counter({(a, b): min(n, free[b, a]) for (a, b), n in free.items() if free[b, a]})

@@ -196,6 +196,25 @@ def test_a_stage_that_fails(command: RunCommand, folder: Path, cli: Cli, jobs: i
     assert bad == [{"ended": False}, {"ended": True}]
 
 
+def test_a_stage_after_another_waits_for_it_and_does_not_stand_on_it(
+    command: RunCommand, folder: Path, cli: Cli
+) -> None:
+    (folder / "r.toml").write_text(
+        "settings.pairs = 2000\n"
+        '[stage.second]\ncommand = "curation synthesize --pairs 44 --out {out}/shop.csv"\nafter = ["first"]\n'
+        '[stage.first]\ncommand = "curation synthesize --pairs {pairs} --out {out}/shop.csv"\n'
+    )
+    cli(*RUN, "--jobs", 2)
+    first, second = rows(
+        command,
+        STORE,
+        "SELECT started_at, ended_at FROM stages WHERE stage IN ('first', 'second') ORDER BY stage",
+    )
+    assert second["started_at"] >= first["ended_at"]
+    again = json.loads(cli(*RUN, "--jobs", 2, "--set", "pairs=40", "--json").stdout)
+    assert ran(again) == ["first"]
+
+
 def test_a_stage_that_does_not_make_its_folder(folder: Path, cli: Cli) -> None:
     (folder / "r.toml").write_text("[stage.a]\ncommand = \"warehouse sql 'SELECT 1 -- {out}'\"")
     line = cli(*RUN, code=1).stderr.splitlines()[-1]

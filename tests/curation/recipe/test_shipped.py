@@ -64,7 +64,7 @@ def test_a_changed_hyperparameter_runs_its_stages_and_no_others(command: RunComm
     grpo = runs(command, "grpo_steps=77")
     trained = {"grpo-static", "grpo-dynamic", "grpo-careless"}
     assert set(grpo) == trained | judged(*trained) | gains - {"gain-dpo"}
-    assert grpo["grpo-static"] == "grpo_steps 120 → 77"
+    assert grpo["grpo-static"] == "grpo_steps 80 → 77"
     assert grpo["chains-grpo-static"] == "sample-grpo-static runs, samples-grpo-static runs"
 
     sampled = runs(command, "dpo_prompts=77")
