@@ -78,6 +78,24 @@ class Evidence:
         """Whether pairs differ in traffic."""
         return bool((self.weight != self.weight[0]).any()) if len(self.weight) else False
 
+    def only(self, kept: NDArray[np.bool_]) -> Evidence:
+        """Of these pairs, [N], as if there were no others; what was left undecided stays told."""
+        import pyarrow as pa
+
+        if kept.all():
+            return self
+        return replace(
+            self,
+            pair_ids=self.pair_ids.filter(pa.array(kept)),
+            tier_probs=self.tier_probs[kept],
+            gold=self.gold[kept],
+            query=np.unique(self.query[kept], return_inverse=True)[1],
+            weight=self.weight[kept],
+            attributes={
+                name: replace(each, codes=each.codes[kept]) for name, each in self.attributes.items()
+            },
+        )
+
 
 def read_evidence(connection: duckdb.DuckDBPyConnection, predictor: str, split: str) -> Evidence:
     """What `predictor` (name or id) says of every pair of `split`.
@@ -168,23 +186,7 @@ def common_pairs(ours: Evidence, theirs: Evidence) -> Common:
         f"pairs that only one of them decided are left out, which flatters whoever is silent where it is hard: "
         f"{only_a:,} that only {ours.predictor.name} did, {only_b:,} that only {theirs.predictor.name} did"
     )
-    return Common(_only(ours, in_a), _only(theirs, in_b), in_a, told if only_a or only_b else "")
-
-
-def _only(of: Evidence, kept: NDArray[np.bool_]) -> Evidence:
-    import pyarrow as pa
-
-    if kept.all():
-        return of
-    return replace(
-        of,
-        pair_ids=of.pair_ids.filter(pa.array(kept)),
-        tier_probs=of.tier_probs[kept],
-        gold=of.gold[kept],
-        query=np.unique(of.query[kept], return_inverse=True)[1],
-        weight=of.weight[kept],
-        attributes={name: replace(each, codes=each.codes[kept]) for name, each in of.attributes.items()},
-    )
+    return Common(ours.only(in_a), theirs.only(in_b), in_a, told if only_a or only_b else "")
 
 
 def column_of(table: pa.Table, column: str) -> NDArray[Any]:

@@ -164,25 +164,16 @@ def test_the_common_pairs_of_two_predictors() -> None:
     whole = common_pairs(ours, theirs)
     assert (whole.ours, whole.theirs, whole.told) == (ours, theirs, "")
     lack = [(of, np.arange(30) != silent) for of, silent in ((ours, 4), (theirs, 11))]
-    both = common_pairs(*(_without(of, kept) for of, kept in lack))
+    both = common_pairs(*(of.only(kept) for of, kept in lack))
     assert both.told.endswith("1 that only ours did, 1 that only theirs did")
     assert both.kept.tolist() == [n != 11 for n in range(30) if n != 4]
     kept = lack[0][1] & lack[1][1]
     for found, of in ((both.ours, ours), (both.theirs, theirs)):
         assert np.array_equal(found.tier_probs, of.tier_probs[kept])
+        assert np.array_equal(found.gold, of.gold[kept])
+        assert np.array_equal(found.weight, of.weight[kept])
         assert found.pair_ids.equals(of.pair_ids.filter(pa.array(kept)))
         assert len(set(zip(found.query.tolist(), of.query[kept].tolist(), strict=True))) == found.queries
     assert compare(both.ours, both.theirs, resamples=5)[0].pairs == 28
     with pytest.raises(TierwiseError, match="no pair of eval_v1 was decided by both ours and theirs"):
-        common_pairs(_without(ours, kept), _without(theirs, ~kept))
-
-
-def _without(of: Evidence, kept: NDArray[np.bool_]) -> Evidence:
-    return replace(
-        of,
-        pair_ids=of.pair_ids.filter(pa.array(kept)),
-        tier_probs=of.tier_probs[kept],
-        gold=of.gold[kept],
-        query=np.unique(of.query[kept], return_inverse=True)[1],
-        weight=of.weight[kept],
-    )
+        common_pairs(ours.only(kept), theirs.only(~kept))
