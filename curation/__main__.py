@@ -18,6 +18,7 @@ from curation.commands.sample import sample
 from curation.commands.split import split
 from curation.commands.step_values import step_values
 from curation.commands.suspects import suspects
+from curation.commands.usage import usage
 from warehouse.console import Group
 
 
@@ -42,6 +43,7 @@ for command in (
     split,
     export,
     recipe,
+    usage,
     synthesize,
     demo,
 ):

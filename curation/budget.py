@@ -1,4 +1,4 @@
-"""What a run may spend, in tokens or in money, and what it would."""
+"""What was used of a model, what it costs, what a run may spend, and what it would."""
 
 from __future__ import annotations
 
@@ -9,20 +9,91 @@ from typing import TYPE_CHECKING, Any
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from curation.backends import Completion
     from curation.sampling_plan import Task
 
 _CHARACTERS_PER_TOKEN = 4
 """Of English text, about; only a dry run leans on it."""
 
+_SECONDS_PER_HOUR = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used of a model.
+
+    Attributes:
+        prompt_tokens: Sent to it; a prompt counts once for all the completions of a request.
+        cached_tokens: Of these, those that it had read before.
+        completion_tokens: Generated.
+        seconds: That it worked.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Of both kinds."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.seconds + other.seconds,
+        )
+
+    @classmethod
+    def of_summary(cls, summary: Mapping[str, Any]) -> Usage:
+        """That of a run which said so in its summary."""
+        return cls(
+            summary["prompt_tokens"],
+            summary.get("cached_tokens", 0),
+            summary["completion_tokens"],
+            summary["seconds"],
+        )
+
+    @classmethod
+    def of(cls, completions: Iterable[Completion]) -> Usage:
+        """That of `completions`, without the time."""
+        whole = cls()
+        for each in completions:
+            whole += cls(each.sent_tokens, each.cached_tokens, each.completion_tokens)
+        return whole
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens."""
+    """US dollars.
 
-    prompt: float
-    completion: float
+    Attributes:
+        prompt: For a million tokens sent.
+        completion: For a million generated.
+        cached: For a million sent that the model had read before; None where they cost as much as others.
+        hour: For an hour that the model works, as on a rented machine.
+    """
+
+    prompt: float = 0.0
+    completion: float = 0.0
+    cached: float | None = None
+    hour: float = 0.0
+
+    def usd(self, usage: Usage) -> float:
+        """What `usage` costs."""
+        cached = self.prompt if self.cached is None else self.cached
+        tokens = (
+            (usage.prompt_tokens - usage.cached_tokens) * self.prompt
+            + usage.cached_tokens * cached
+            + usage.completion_tokens * self.completion
+        )
+        return tokens / 1e6 + usage.seconds / _SECONDS_PER_HOUR * self.hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,55 +106,66 @@ class Budget:
 
     tokens: int | None = None
     usd: float | None = None
+    minutes: float | None = None
     price: Price | None = None
 
-    def usd_of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in US dollars; 0 without a price."""
-        if self.price is None:
-            return 0.0
-        return (prompt_tokens * self.price.prompt + completion_tokens * self.price.completion) / 1e6
-
-    def is_spent(self, prompt_tokens: int, completion_tokens: int) -> bool:
-        """Whether so many tokens reach it."""
-        return (self.tokens is not None and prompt_tokens + completion_tokens >= self.tokens) or (
-            self.usd is not None and self.usd_of(prompt_tokens, completion_tokens) >= self.usd
+    def is_spent(self, usage: Usage) -> bool:
+        """Whether `usage` reaches it."""
+        return (
+            (self.tokens is not None and usage.tokens >= self.tokens)
+            or (self.usd is not None and self._usd_of(usage) >= self.usd)
+            or (self.minutes is not None and usage.seconds >= 60 * self.minutes)
         )
 
-    def less(self, prompt_tokens: int, completion_tokens: int) -> Budget:
-        """What is left of it after so many tokens."""
-        usd = self.usd_of(prompt_tokens, completion_tokens)
+    def less(self, usage: Usage) -> Budget:
+        """What is left of it after `usage`."""
         return Budget(
-            None if self.tokens is None else max(0, self.tokens - prompt_tokens - completion_tokens),
-            None if self.usd is None else max(0.0, self.usd - usd),
+            None if self.tokens is None else max(0, self.tokens - usage.tokens),
+            None if self.usd is None else max(0.0, self.usd - self._usd_of(usage)),
+            None if self.minutes is None else max(0.0, self.minutes - usage.seconds / 60),
             self.price,
         )
+
+    def _usd_of(self, usage: Usage) -> float:
+        return self.price.usd(usage) if self.price else 0.0
 
 
 UNLIMITED = Budget()
 
 
 def parse_budget(budget: str | None, price: str | None) -> Budget:
-    """Read ``tokens=50000`` or ``usd=2.50``, and a price such as ``prompt=0.15,completion=0.60``.
+    """Read ``tokens=50000``, ``usd=2.50`` or ``minutes=30``, and a price as `parse_price` does.
 
     Raises:
-        TierwiseError: Neither of these, a negative amount, or money without a price.
+        TierwiseError: None of these, a negative amount, or money without a price.
     """
-    amounts = _amounts("--budget", budget, ("tokens", "usd"))
-    prices = _amounts("--price", price, ("prompt", "completion"))
-    if prices and len(prices) < 2:
-        raise TierwiseError(
-            f"--price {price}: name both, as in prompt=0.15,completion=0.60 (US dollars a million)"
-        )
-    if "usd" in amounts and not prices:
+    amounts = _amounts("--budget", budget, ("tokens", "usd", "minutes"))
+    costs = parse_price(price)
+    if "usd" in amounts and costs is None:
         raise TierwiseError(
             f"--budget {budget} needs --price prompt=…,completion=…: US dollars for a million tokens of each"
         )
     tokens = amounts.get("tokens")
     return Budget(
-        None if tokens is None else math.floor(tokens),
-        amounts.get("usd"),
-        Price(**prices) if prices else None,
+        None if tokens is None else math.floor(tokens), amounts.get("usd"), amounts.get("minutes"), costs
     )
+
+
+def parse_price(price: str | None) -> Price | None:
+    """Read ``prompt=0.15,completion=0.60``, with ``cached=0.075`` if that is less, or ``hour=2.50``.
+
+    Raises:
+        TierwiseError: None of these, or one that is not enough to go by.
+    """
+    amounts = _amounts("--price", price, ("prompt", "completion", "cached", "hour"))
+    if not amounts:
+        return None
+    if amounts.keys() != {"hour"} and not amounts.keys() >= {"prompt", "completion"}:
+        raise TierwiseError(
+            f"--price {price}: name both prompt and completion, as in prompt=0.15,completion=0.60 (US dollars a "
+            "million), or hour=2.50"
+        )
+    return Price(**amounts)
 
 
 def estimate(tasks: Iterable[Task], max_tokens: int, price: Price | None, *, in_turn: bool) -> dict[str, Any]:
@@ -97,8 +179,9 @@ def estimate(tasks: Iterable[Task], max_tokens: int, price: Price | None, *, in_
         prompt += (len(task.indices) if in_turn else 1) * (characters // _CHARACTERS_PER_TOKEN)
         completion += len(task.indices) * max_tokens
     costs: dict[str, Any] = {"prompt_tokens_about": prompt, "completion_tokens_at_most": completion}
-    if price:
-        costs["usd_about"] = round(Budget(price=price).usd_of(prompt, completion), 2)
+    # What a machine costs by the hour depends on how fast it is.
+    if price and not price.hour:
+        costs["usd_about"] = round(price.usd(Usage(prompt, completion_tokens=completion)), 2)
     return costs
 
 

@@ -7,24 +7,21 @@ once, for a plan; from then on finished batches become parts, merged at checkpoi
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import time
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.backends import Completion, Failure, Request
 from curation.budget import UNLIMITED, Budget, estimate
+from curation.drawing import Progress, draw
 from curation.sampling_plan import Work, by_template, save_plan
 from curation.selection import selected_pairs, split_pairs
 from warehouse.errors import TierwiseError
-from warehouse.failpoints import failpoint
 from warehouse.ledger import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     import duckdb
 
@@ -33,48 +30,7 @@ if TYPE_CHECKING:
     from curation.sampling_plan import Render
     from warehouse.store import LongRun, Store
 
-_WINDOW = 1_024
 _CHECKPOINT_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Progress:
-    """What a sampling run has done so far."""
-
-    wanted: int
-    samples: int = 0
-    failures: int = 0
-    failed_samples: int = 0
-    unanswered: int = 0
-    unparsable: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Generated tokens per second since the model was loaded."""
-        return self.completion_tokens / self.seconds if self.seconds else 0.0
-
-    def add(self, completion: Completion, tier: int | None) -> None:
-        """Count one completion, without its prompt."""
-        self.samples += 1
-        self.unparsable += tier is None
-        self.completion_tokens += completion.completion_tokens
-
-    def summary(self) -> dict[str, Any]:
-        """Counts for the ledger."""
-        left = self.wanted - self.samples - self.failed_samples
-        return {
-            "drawn": self.samples,
-            "failures": self.failures,
-            **({"unanswered": self.unanswered} if self.unanswered else {}),
-            **({"left": left} if left else {}),
-            "unparsable": self.unparsable,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "tokens_per_second": round(self.tokens_per_second, 1),
-        }
 
 
 def sample(
@@ -130,6 +86,7 @@ def sample(
         "model": configuration.model.name,
         "prompt": configuration.template.name,
         **asdict(configuration.decoding),
+        **({"price": asdict(budget.price)} if budget.price else {}),
     }
     run = Run(kind, parameters, model_id=configuration.model_id, configuration_id=configuration_id)
     with (
@@ -149,7 +106,7 @@ def sample(
         render = render or by_template(configuration.template)
         work = Work(plan, configuration_id, render, n, each=each, seed=seed, retry_failed=retry_failed)
         wanted = [len(task.indices) for task in work.tasks()]
-        progress = Progress(wanted=sum(wanted))
+        progress = Progress(sum(wanted), price=budget.price)
         found = {"configuration": str(configuration_id), "pairs": pairs, "already_there": work.there}
         if settled:
             found |= {"pairs_settled": work.settled, "pairs_to_draw": len(wanted)}
@@ -168,9 +125,6 @@ def sample(
                     _draw(long_run, configuration, load(), work, progress, budget, report)
             finally:
                 run.summary = {**found, **progress.summary()}
-                if budget.price:
-                    spent = budget.usd_of(progress.prompt_tokens, progress.completion_tokens)
-                    run.summary["usd"] = round(spent, 4)
     return {**run.summary, **long_run.waiting}
 
 
@@ -193,52 +147,22 @@ def _draw(
     budget: Budget,
     report: Callable[[Progress], None],
 ) -> None:
-    def enough(unseen: Sequence[Completion]) -> bool:
-        prompts = progress.prompt_tokens + _prompt_tokens(unseen)
-        return budget.is_spent(prompts, progress.completion_tokens + sum(c.completion_tokens for c in unseen))
+    checkpoint = time.monotonic()
 
-    started = checkpoint = time.monotonic()
-    tasks = work.tasks()
-    while not enough(()) and (window := {task.key: task for task in itertools.islice(tasks, _WINDOW)}):
-        requests = [Request(key, task.messages, tuple(task.indices)) for key, task in window.items()]
-        rendered: set[str] = set()
-        answered: Counter[str] = Counter()
-        for batch in backend.generate(requests, configuration.decoding, enough):
-            run_id = str(long_run.run.run_id)
-            fresh = {answer.key for answer in batch if not _is_passing(answer)} - rendered
-            rendered |= fresh
-            long_run.write_part(
-                "rendered_prompts", [window[k].prompt_row(configuration, run_id) for k in sorted(fresh)]
-            )
-            rows = []
-            failures = []
-            progress.prompt_tokens += _prompt_tokens(batch)
-            answered.update(answer.key for answer in batch if isinstance(answer, Completion))
-            for answer in batch:
-                if _is_passing(answer):
-                    progress.unanswered += 1
-                elif isinstance(answer, Failure):
-                    progress.failed_samples += len(window[answer.key].indices) - answered[answer.key]
-                    failures.append(window[answer.key].failure_row(answer, configuration, run_id))
-                else:
-                    rows.append(window[answer.key].sample_row(answer, configuration, run_id))
-                    progress.add(answer, rows[-1]["tier"])
-            long_run.write_part("sample_failures", failures)
-            long_run.write_part("samples", rows)
-            failpoint("part")
-            progress.failures += len(failures)
-            progress.seconds = time.monotonic() - started
-            report(progress)
-            if time.monotonic() - checkpoint > _CHECKPOINT_SECONDS:
-                long_run.checkpoint()
-                checkpoint = time.monotonic()
+    def after_batch() -> None:
+        nonlocal checkpoint
+        report(progress)
+        if time.monotonic() - checkpoint > _CHECKPOINT_SECONDS:
+            long_run.checkpoint()
+            checkpoint = time.monotonic()
 
-
-def _prompt_tokens(answers: Iterable[Completion | Failure]) -> int:
-    """Tokens read for `answers`: a prompt is read once for all its samples of a batch."""
-    return sum({each.key: each.prompt_tokens for each in answers if isinstance(each, Completion)}.values())
-
-
-def _is_passing(answer: Completion | Failure) -> bool:
-    """Whether it is a failure that says nothing of the prompt: the next run asks again."""
-    return isinstance(answer, Failure) and not answer.lasting
+    draw(
+        work.tasks(),
+        configuration,
+        backend,
+        progress,
+        budget,
+        run_id=str(long_run.run.run_id),
+        write=long_run.write_part,
+        after_batch=after_batch,
+    )

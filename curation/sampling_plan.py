@@ -150,6 +150,8 @@ class Task:
             "finish_reason": completion.finish_reason,
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
+            "sent_tokens": completion.sent_tokens,
+            "cached_tokens": completion.cached_tokens,
             "run_id": run_id,
         }
 

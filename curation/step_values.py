@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     import duckdb
 
     from curation.backends import Backend
+    from curation.drawing import Progress
     from curation.grading import Format
     from curation.models import ModelReference, ServedModel
     from curation.prompts import Template
-    from curation.sampling import Progress
     from warehouse.store import Store
 
 

@@ -89,6 +89,16 @@ def _to_version_9(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ALTER TABLE evaluations ALTER COLUMN predictor_id DROP NOT NULL")
 
 
+def _to_version_10(connection: duckdb.DuckDBPyConnection) -> None:
+    for table, name, kind in (
+        ("samples", "sent_tokens", "INTEGER"),
+        ("samples", "cached_tokens", "INTEGER"),
+        ("samples", "seconds", "DOUBLE"),
+        ("predictions", "cached_tokens", "INTEGER"),
+    ):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} {kind}")
+
+
 MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     2: _to_version_2,
     3: _to_version_3,
@@ -98,6 +108,7 @@ MIGRATIONS: Mapping[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     7: _to_version_7,
     8: _to_version_8,
     9: _to_version_9,
+    10: _to_version_10,
 }
 """Step from version N − 1 to N, by N. A step changes tables only; macros, views and comments are made anew after."""
 

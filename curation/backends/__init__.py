@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 TIER_DIGITS = ("1", "2", "3", "4")
 
@@ -83,6 +83,8 @@ class Completion:
         completion_tokens: Generated tokens, the end-of-sequence token included.
         first: Log-probabilities of the tier digits at the first generated token; ``None`` where a server gives none.
         digits: Every tier digit emitted, in order.
+        sent_tokens: Prompt tokens that the model was sent for it: 0 for one that shares them with another.
+        cached_tokens: Of these, those that it had read before; 0 where an engine does not tell.
     """
 
     key: str
@@ -93,6 +95,8 @@ class Completion:
     completion_tokens: int
     first: DigitLogprobs | None
     digits: tuple[EmittedDigit, ...]
+    sent_tokens: int
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,13 @@ class Score:
         key: The request's key.
         prompt_tokens: Length of the prompt after the chat template.
         first: Log-probabilities of the tier digits at the first token.
+        cached_tokens: Tokens of the prompt that the model had read before; 0 where an engine does not tell.
     """
 
     key: str
     prompt_tokens: int
     first: DigitLogprobs
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +152,17 @@ class Backend(Protocol):
     """What sampling and prediction need of a model."""
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
+        self, requests: Iterable[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Yield finished batches, in whatever order suits the engine, until every request is answered.
 
-        Every (key, stream) is answered exactly once by a ``Completion``, or every stream of a key that no
-        ``Completion`` answered by one ``Failure``. `enough` is asked before anything is begun: once it says yes,
-        what is in flight is still yielded, and the rest stays unanswered.
+        Requests are taken as the engine needs them, so that there may be any number. Every (key, stream) is answered
+        exactly once by a ``Completion``, or every stream of a key that no ``Completion`` answered by one ``Failure``.
+        `enough` is asked before anything is begun: once it says yes, what is in flight is still yielded, and the rest
+        stays unanswered.
         """
         ...
 
-    def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
+    def score(self, requests: Iterable[Request]) -> Iterator[list[Score | Failure]]:
         """Yield batches as `generate` does, one answer a request; nothing is generated, streams are not read."""
         ...

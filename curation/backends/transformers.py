@@ -9,7 +9,7 @@ Shapes in this module: P prompts, R rows (completions in flight), L positions, V
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import jinja2
@@ -24,7 +24,7 @@ from curation.backends.tokens import digit_families, load_tokenizer, text_of
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from curation.backends import Decoding, DigitLogprobs, Enough
@@ -119,7 +119,7 @@ class TransformersBackend:
         self._line_break = self.tokenizer.encode("\n", add_special_tokens=False)[-1]
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
+        self, requests: Iterable[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``.
 
@@ -127,13 +127,9 @@ class TransformersBackend:
         stays flat however many requests there are. A prompt that is too long for the model, or that its
         chat template refuses, is a ``Failure``.
         """
-        start = 0
-        while start < len(requests) and not enough(()):
-            end, rows = start, 0
-            while end < len(requests) and rows < BATCHES_PER_WINDOW * self.batch_size:
-                rows += len(requests[end].streams)
-                end += 1
-            prompts, failures = self._tokenize(requests[start:end], decoding.max_tokens)
+        todo = iter(requests)
+        while not enough(()) and (window := self._window(todo)):
+            prompts, failures = self._tokenize(window, decoding.max_tokens)
             if failures:
                 yield list(failures)
             prompts.sort(key=lambda prompt: -len(prompt.ids))
@@ -144,19 +140,27 @@ class TransformersBackend:
                 lambda of: f"{len(of[0].ids)} tokens and {decoding.max_tokens} new ones",
                 enough,
             )
-            start = end
 
-    def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
+    def score(self, requests: Iterable[Request]) -> Iterator[list[Score | Failure]]:
         """Read each prompt once, sorted by length as in `generate`; see ``Backend.score``."""
-        window = BATCHES_PER_WINDOW * self.batch_size
-        for start in range(0, len(requests), window):
-            prompts, failures = self._tokenize(requests[start : start + window], 1)
+        todo = iter(requests)
+        while window := list(islice(todo, BATCHES_PER_WINDOW * self.batch_size)):
+            prompts, failures = self._tokenize(window, 1)
             if failures:
                 yield list(failures)
             prompts.sort(key=lambda prompt: -len(prompt.ids))
             yield from self._in_batches(
                 prompts, self._read, lambda prompt: f"{len(prompt.ids)} tokens", never
             )
+
+    def _window(self, requests: Iterator[Request]) -> list[Request]:
+        """The next requests, of as many completions as some batches have."""
+        window: list[Request] = []
+        rows = 0
+        while rows < BATCHES_PER_WINDOW * self.batch_size and (request := next(requests, None)) is not None:
+            window.append(request)
+            rows += len(request.streams)
+        return window
 
     def _in_batches(
         self,
@@ -226,13 +230,13 @@ class TransformersBackend:
         prompts = [prompt for prompt, _ in groupby(rows, key=lambda row: row.prompt)]
         number = {id(prompt): index for index, prompt in enumerate(prompts)}
         of_prompt = [number[id(row.prompt)] for row in rows]
+        leaders = [of_prompt.index(prompt) for prompt in range(len(prompts))]
 
         def take(live: list[int], tokens: list[int], logits: Any) -> list[bool]:
             taken = [rows[index] for index in live]
             if not taken[0].tokens:
                 # Rows of a prompt have the same.
-                leaders = self._tensor([of_prompt.index(prompt) for prompt in range(len(prompts))])
-                firsts = self._digit_logprobs(logits[leaders], [self._bare] * len(prompts))
+                firsts = self._digit_logprobs(logits[self._tensor(leaders)], [self._bare] * len(prompts))
                 for row, prompt in zip(rows, of_prompt, strict=True):
                     row.first = firsts[prompt]
             self._record(taken, tokens, logits)
@@ -250,7 +254,7 @@ class TransformersBackend:
             take,
             restrict,
         )
-        return [self._completion(row) for row in rows]
+        return [self._completion(row, leads=index in leaders) for index, row in enumerate(rows)]
 
     def _padded(self, prompts: list[_Prompt]) -> tuple[Any, Any]:
         """Token ids of `prompts`, padded on the left, and the mask that hides the padding: [P, L] each."""
@@ -287,7 +291,7 @@ class TransformersBackend:
         logprobs = logits.gather(-1, self._tensor(families)) - logits.logsumexp(-1, keepdim=True)
         return [(one, two, three, four) for one, two, three, four in logprobs.tolist()]
 
-    def _completion(self, row: _Row) -> Completion:
+    def _completion(self, row: _Row, *, leads: bool) -> Completion:
         tokens = row.tokens[:-1] if row.finish_reason == "stop" else row.tokens
         # A text that ends with the digit is a prefix of the whole: its bytes before an ASCII character
         # cannot be part of a character that is still incomplete.
@@ -304,6 +308,7 @@ class TransformersBackend:
             completion_tokens=len(row.tokens),
             first=row.first,
             digits=tuple(digits),
+            sent_tokens=len(row.prompt.ids) if leads else 0,
         )
 
     def _tensor(self, values: Any) -> Any:

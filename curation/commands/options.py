@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 where_option = click.option("--where", help="Which pairs: an SQL condition over pair_overview.")
 
@@ -22,21 +29,74 @@ batch_size_option = click.option(
     help="Texts of a local model in flight.  [default: 32 on a CPU, 256 on a GPU]",
 )
 
-concurrency_option = click.option(
-    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Open requests to a server."
+PRICE_METAVAR = "prompt=X,completion=Y|hour=Z"
+
+_ENGINE = (
+    dtype_option,
+    batch_size_option,
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1),
+        default=16,
+        show_default=True,
+        help="Open requests to a server.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=120.0,
+        show_default=True,
+        help="Seconds that a server has for an answer.",
+    ),
 )
 
-budget_option = click.option(
-    "--budget",
-    metavar="tokens=N|usd=X",
-    help="Stop when so much is spent, within what is in flight; the same command goes on from there.",
+_BUDGET = (
+    click.option(
+        "--budget",
+        metavar="tokens=N|usd=X|minutes=M",
+        help="Stop when so much is spent, within what is in flight; the same command goes on from there.",
+    ),
+    click.option(
+        "--price",
+        metavar=PRICE_METAVAR,
+        help="US dollars for a million tokens, cached=C for those that a server had read before, or for an hour of "
+        "the machine: for the ledger and for a budget in money.",
+    ),
 )
 
-price_option = click.option(
-    "--price",
-    metavar="prompt=X,completion=Y",
-    help="US dollars for a million tokens, for the summary and for a budget in money.",
-)
+
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of how a model is run; the command gets them as `engine`, an `Engine`."""
+
+    @functools.wraps(command)
+    def with_engine(**given: Any) -> None:
+        from curation.backends.opening import Engine
+
+        names = [each.name for each in dataclasses.fields(Engine)]
+        command(engine=Engine(**{name: given.pop(name) for name in names}), **given)
+
+    return _stacked(with_engine, _ENGINE)
+
+
+def budget_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of what may be spent; the command gets them as `budget`, a `Budget`."""
+
+    @functools.wraps(command)
+    def with_budget(budget: str | None, price: str | None, **given: Any) -> None:
+        from curation.budget import parse_budget
+
+        command(budget=parse_budget(budget, price), **given)
+
+    return _stacked(with_budget, _BUDGET)
+
+
+def _stacked(
+    command: Callable[..., None], options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]]
+) -> Callable[..., None]:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
 
 retry_failed_option = click.option(
     "--retry-failed", is_flag=True, help="Ask again what the model could not take before."

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.commands.options import (
-    batch_size_option,
-    budget_option,
-    concurrency_option,
-    dtype_option,
+    budget_options,
+    engine_options,
     limit_option,
-    price_option,
     retry_failed_option,
     where_option,
 )
@@ -20,8 +17,10 @@ from warehouse.console import db_option, json_option, print_summary, progress
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
+    from curation.backends.opening import Engine
+    from curation.budget import Budget
+    from curation.drawing import Progress
     from curation.rationales.writing import Gold
-    from curation.sampling import Progress
     from warehouse.store import Store
 
 
@@ -60,18 +59,8 @@ if TYPE_CHECKING:
 @click.option(
     "--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True, help="Nucleus."
 )
-@dtype_option
-@batch_size_option
-@concurrency_option
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=120.0,
-    show_default=True,
-    help="Seconds that a server has for an answer.",
-)
-@budget_option
-@price_option
+@engine_options
+@budget_options
 @retry_failed_option
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @db_option
@@ -87,12 +76,8 @@ def rationales(
     max_tokens: int,
     temperature: float,
     top_p: float,
-    dtype: Literal["bfloat16", "float32"] | None,
-    batch_size: int | None,
-    concurrency: int,
-    timeout: float,
-    budget: str | None,
-    price: str | None,
+    engine: Engine,
+    budget: Budget,
     retry_failed: bool,
     dry_run: bool,
     store: Store,
@@ -104,22 +89,18 @@ def rationales(
     command asks only for what is missing.
     """
     from curation.backends import Decoding
-    from curation.backends.opening import Engine
-    from curation.budget import parse_budget
     from curation.rationales.teachers import DERIVATIONS, find_teacher
     from curation.rationales.writing import write_rationales
 
-    spending = parse_budget(budget, price)
     if teacher in DERIVATIONS and gold == "blind":
         raise TierwiseError(f"--teacher {teacher} renders the derivation of the gold tier; leave --gold out")
-    model, load = find_teacher(store, teacher, Engine(dtype, batch_size, concurrency, timeout))
+    model, load = find_teacher(store, teacher, engine)
     told: Gold = gold or ("conditioned" if teacher in DERIVATIONS else "blind")
     with progress("{task.fields[speed]}") as shown:
         task = shown.add_task(f"rationales by {model.name}", total=None, speed="")
 
         def report(state: Progress) -> None:
-            speed = f"{state.tokens_per_second:,.0f} tokens/s" if state.completion_tokens else ""
-            shown.update(task, total=state.wanted, completed=state.samples, speed=speed)
+            shown.update(task, total=state.wanted, completed=state.samples, speed=state.pace)
 
         summary: dict[str, Any] = write_rationales(
             store,
@@ -133,7 +114,7 @@ def rationales(
             where=where,
             limit=limit,
             retry_failed=retry_failed,
-            budget=spending,
+            budget=budget,
             dry_run=dry_run,
             report=report,
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.commands.options import (
-    batch_size_option,
-    dtype_option,
+    budget_options,
+    engine_options,
     limit_option,
     retry_failed_option,
     where_option,
@@ -16,7 +16,9 @@ from curation.commands.options import (
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
-    from curation.sampling import Progress
+    from curation.backends.opening import Engine
+    from curation.budget import Budget
+    from curation.drawing import Progress
     from warehouse.store import Store
 
 
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
     help="Answer-first: draw the first token among the four tier digits, as serving reads it.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Moves all random streams.")
-@dtype_option
-@batch_size_option
+@engine_options
+@budget_options
 @retry_failed_option
 @click.option("--dry-run", is_flag=True, help="Only say how much there is to draw.")
 @db_option
@@ -68,8 +70,8 @@ def sample(
     top_p: float,
     guided: bool,
     seed: int,
-    dtype: Literal["bfloat16", "float32"] | None,
-    batch_size: int | None,
+    engine: Engine,
+    budget: Budget,
     retry_failed: bool,
     dry_run: bool,
     store: Store,
@@ -80,7 +82,7 @@ def sample(
     Stop it when you like: finished batches are kept, and the same command goes on from there.
     """
     from curation.backends import Decoding
-    from curation.backends.opening import Engine, find_model, open_backend
+    from curation.backends.opening import find_model, open_backend
     from curation.configurations import Configuration
     from curation.prompts import load_judging_template
     from curation.sampling import sample as draw
@@ -89,13 +91,12 @@ def sample(
     reference = find_model(model)
     guide = guided and template.format == "answer-first"
     configuration = Configuration(reference, template, Decoding(temperature, top_p, max_tokens, guide))
-    engine = Engine(dtype, batch_size)
 
     with progress("{task.fields[speed]}") as shown:
         task = shown.add_task(f"samples from {reference.name}", total=None, speed="loading the model")
 
         def report(state: Progress) -> None:
-            speed = f"{state.tokens_per_second:,.0f} tokens/s" if state.samples else "loading the model"
+            speed = state.pace or "loading the model"
             shown.update(task, total=state.wanted, completed=state.samples, speed=speed)
 
         summary: dict[str, Any] = draw(
@@ -107,6 +108,7 @@ def sample(
             limit=limit,
             seed=seed,
             retry_failed=retry_failed,
+            budget=budget,
             dry_run=dry_run,
             report=report,
         )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.commands.options import (
-    batch_size_option,
-    budget_option,
-    concurrency_option,
-    dtype_option,
+    budget_options,
+    engine_options,
     limit_option,
-    price_option,
     retry_failed_option,
     where_option,
 )
@@ -20,8 +17,10 @@ from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
     from curation.backends import Backend
+    from curation.backends.opening import Engine
+    from curation.budget import Budget
+    from curation.drawing import Progress
     from curation.models import ModelReference, ServedModel
-    from curation.sampling import Progress
     from warehouse.store import Store
 
 
@@ -38,11 +37,8 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Samples of each pair.")
 @where_option
 @limit_option
-@dtype_option
-@batch_size_option
-@concurrency_option
-@budget_option
-@price_option
+@engine_options
+@budget_options
 @retry_failed_option
 @click.option("--dry-run", is_flag=True, help="Only say what it would cost.")
 @db_option
@@ -54,11 +50,8 @@ def step_values(
     samples: int,
     where: str | None,
     limit: int | None,
-    dtype: Literal["bfloat16", "float32"] | None,
-    batch_size: int | None,
-    concurrency: int,
-    budget: str | None,
-    price: str | None,
+    engine: Engine,
+    budget: Budget,
     retry_failed: bool,
     dry_run: bool,
     store: Store,
@@ -69,11 +62,9 @@ def step_values(
     A step after which none does is where a chain went wrong. Values are in the view step_values; `python -m eval
     chains` reports on them. Stop it when you like: the same command goes on from there.
     """
-    from curation.backends.opening import Engine, open_backend
-    from curation.budget import parse_budget
+    from curation.backends.opening import open_backend
     from curation.step_values import continue_steps
 
-    engine = Engine(dtype, batch_size, concurrency)
     with progress("{task.fields[speed]}") as shown:
         task = shown.add_task("continuations", total=None, speed="loading the model")
 
@@ -81,7 +72,7 @@ def step_values(
             return open_backend(found, engine)
 
         def report(state: Progress) -> None:
-            speed = f"{state.tokens_per_second:,.0f} tokens/s" if state.samples else "loading the model"
+            speed = state.pace or "loading the model"
             shown.update(task, total=state.wanted, completed=state.samples, speed=speed)
 
         summary: dict[str, Any] = continue_steps(
@@ -94,7 +85,7 @@ def step_values(
             where=where,
             limit=limit,
             retry_failed=retry_failed,
-            budget=parse_budget(budget, price),
+            budget=budget,
             dry_run=dry_run,
             report=report,
         )

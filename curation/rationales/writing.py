@@ -14,7 +14,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation.budget import UNLIMITED, Budget
+from curation.budget import UNLIMITED, Budget, Usage
 from curation.configurations import Configuration
 from curation.prompts import load_template
 from curation.rationales.reading import read_rationales
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from curation.backends import Backend, Decoding
+    from curation.drawing import Progress
     from curation.models import ModelReference, ServedModel
     from curation.prompts import Template
     from curation.rulebook.rule import Rulebook
-    from curation.sampling import Progress
     from curation.sampling_plan import Render
     from warehouse.store import Store
 
@@ -114,7 +114,8 @@ def write_rationales(
         }
     # A run that was killed may have left answers that nobody has read.
     found = read_rationales(store, configuration.configuration_id)
-    totals = dict.fromkeys(("drawn", "failures", "unanswered", "prompt_tokens", "completion_tokens"), 0)
+    totals = dict.fromkeys(("drawn", "failures", "unanswered"), 0)
+    used = Usage()
     reading: dict[str, Any] = {"rationales": found["read"], "rejected": Counter(found["rejected"])}
     for tried in range(tries):
         try:
@@ -125,7 +126,7 @@ def write_rationales(
                 **asking,
                 each=1,
                 retry_failed=retry_failed and tried == 0,
-                budget=budget,
+                budget=budget.less(used),
                 report=report,
             )
         except TierwiseError as error:
@@ -134,18 +135,19 @@ def write_rationales(
             raise TierwiseError(f"{error}; {left['pairs_left']:,} pairs are left to do") from error
         for name in totals:
             totals[name] += summary.get(name, 0)
-        budget = budget.less(summary["prompt_tokens"], summary["completion_tokens"])
+        used += Usage.of_summary(summary)
         found = read_rationales(store, configuration.configuration_id)
         reading["rationales"] += found["read"]
         reading["rejected"].update(found["rejected"])
-        if not summary["drawn"] or budget.is_spent(0, 0):
+        if not summary["drawn"] or budget.is_spent(used):
             break
-    spent = budget.usd_of(totals["prompt_tokens"], totals["completion_tokens"])
     return {
         **head,
         "configuration": str(configuration.configuration_id),
         **{name: count for name, count in totals.items() if count or name != "unanswered"},
-        **({"usd": round(spent, 4)} if budget.price else {}),
+        "prompt_tokens": used.prompt_tokens,
+        "completion_tokens": used.completion_tokens,
+        **({"usd": round(budget.price.usd(used), 4)} if budget.price else {}),
         **reading,
         **_left(store, configuration, asking),
     }

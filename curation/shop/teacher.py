@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NoReturn
@@ -16,7 +17,7 @@ from curation.shop.wordings import word
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from curation.backends import Decoding, Enough, Request
 
@@ -57,17 +58,15 @@ class DerivationBackend:
         self._held_out = held_out
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
+        self, requests: Iterable[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``. A pair without a derivation is a ``Failure``."""
-        for start in range(0, len(requests), _BATCH):
-            if enough(()):
-                return
-            batch = requests[start : start + _BATCH]
+        todo = iter(requests)
+        while not enough(()) and (batch := list(islice(todo, _BATCH))):
             facts = self._facts([request.key for request in batch])
             yield [answer for request in batch for answer in self._answers(request, facts.get(request.key))]
 
-    def score(self, requests: Sequence[Request]) -> NoReturn:
+    def score(self, requests: Iterable[Request]) -> NoReturn:
         """Refuse: derivations have no probabilities.
 
         Raises:
@@ -90,7 +89,7 @@ class DerivationBackend:
             rng = Random(stream)  # noqa: S311 - reproducible wordings, not a secret
             rationale = word(derivation, facts.query, item_text, rng, self._held_out)
             text = f"{rationale.render()}\nTier: {rationale.tier}"
-            answers.append(Completion(request.key, stream, text, "stop", 0, 0, None, ()))
+            answers.append(Completion(request.key, stream, text, "stop", 0, 0, None, (), 0))
         return answers
 
 

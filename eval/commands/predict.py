@@ -147,20 +147,19 @@ def _predict_by_model(
     with progress("{task.fields[speed]}") as shown:
         task = shown.add_task(f"pairs by {called}", total=None, speed="loading the model")
 
-        def report(wanted: int, done: int, tokens: int, seconds: float) -> None:
-            speed = f"{tokens / seconds:,.0f} tokens/s" if seconds else "loading the model"
-            shown.update(task, total=wanted, completed=done, speed=speed)
+        def report(wanted: int, done: int, pace: str) -> None:
+            shown.update(task, total=wanted, completed=done, speed=pace or "loading the model")
 
         common: dict[str, Any] = {"name": called, "dry_run": dry_run}
         if template.format == "answer-first":
             return predict_answer_first(
                 *(store, split, reference, template, load),
-                report=lambda s: report(s.wanted, s.predicted + s.failures, s.prompt_tokens, s.seconds),
+                report=lambda s: report(s.wanted, s.predicted + s.failures, s.pace),
                 **common,
             )
         return predict_reason_first(
             *(store, split, reference, template, load),
             max_tokens=max_tokens or 256,
-            report=lambda s: report(s.wanted, s.samples + s.failures, s.completion_tokens, s.seconds),
+            report=lambda s: report(s.wanted, s.samples + s.failures, s.pace),
             **common,
         )

@@ -48,6 +48,11 @@ class Progress:
     prompt_tokens: int = 0
     seconds: float = 0.0
 
+    @property
+    def pace(self) -> str:
+        """Speed, for a line of progress."""
+        return f"{self.prompt_tokens / self.seconds:,.0f} tokens/s" if self.seconds else ""
+
 
 def predict_answer_first(
     store: Store,
@@ -149,6 +154,7 @@ def _predict(
                         "tier_probs": tier_probabilities(answer.first),
                         "digit_logprobs": list(answer.first),
                         "prompt_tokens": answer.prompt_tokens,
+                        "cached_tokens": answer.cached_tokens,
                         "completion_tokens": 1,
                         "seconds": seconds / len(batch),
                     }

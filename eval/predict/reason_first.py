@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from curation.backends import Backend
+    from curation.drawing import Progress
     from curation.models import ModelReference
     from curation.prompts import Template
-    from curation.sampling import Progress
     from warehouse.store import Store
 
 
@@ -138,15 +138,14 @@ _OUTDATED_FAILURES = """
             SELECT pair_id, prompt_hash FROM samples WHERE configuration_id = $configuration::UUID AND sample_index = 0)
 """
 
-# A sample's seconds are its share of its run's by tokens; of a run that was killed they are not known.
 _PREDICTIONS = f"""
     SELECT {sql_content_id("prediction", "$predictor::UUID", "pair_id", "item_version_id", "basis_id")}
         AS prediction_id, $predictor::UUID AS predictor_id, *, $run::UUID AS run_id
     FROM (
         SELECT CAST(a.pair_id AS UUID) AS pair_id, CAST(a.judgment_id AS UUID) AS judgment_id,
             CAST(a.item_version_id AS UUID) AS item_version_id, CAST(a.basis_id AS UUID) AS basis_id,
-            s.sample_id, s.tier_probs, s.digit_logprobs, s.prompt_tokens, s.completion_tokens,
-            s.completion_tokens / nullif(CAST(r.summary ->> '$.tokens_per_second' AS DOUBLE), 0) AS seconds,
+            s.sample_id, s.tier_probs, s.digit_logprobs, s.prompt_tokens, s.cached_tokens,
+            s.completion_tokens, s.seconds,
             CASE WHEN s.sample_id IS NULL THEN f.reason
                 WHEN s.tier_probs IS NOT NULL THEN NULL
                 WHEN s.tier IS NOT NULL THEN 'the answer names its tier without a digit of its own'
@@ -157,7 +156,6 @@ _PREDICTIONS = f"""
             AND s.configuration_id = $configuration::UUID AND s.sample_index = 0
         LEFT JOIN sample_failures f ON f.pair_id = CAST(a.pair_id AS UUID)
             AND f.prompt_hash = CAST(a.basis_id AS UUID) AND f.configuration_id = $configuration::UUID
-        LEFT JOIN runs r ON r.run_id = s.run_id
         WHERE s.sample_id IS NOT NULL OR f.reason IS NOT NULL
     )
 """

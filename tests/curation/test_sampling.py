@@ -111,7 +111,7 @@ def test_a_digit_that_is_no_verdict_gives_no_tier_probabilities(
 ) -> None:
     logprobs = (math.log(0.1), math.log(0.2), math.log(0.3), math.log(0.4))
     task = Task("pair", "version", "hash", Rendered(()), {7: 0})
-    completion = Completion("pair", 7, text, "stop", 9, 4, logprobs, (EmittedDigit(offset, logprobs),))
+    completion = Completion("pair", 7, text, "stop", 9, 4, logprobs, (EmittedDigit(offset, logprobs),), 9)
     reference = ModelReference("tiny", Path("tiny"), "digest", 4096)
     configuration = Configuration(reference, load_template("reason-first"), Decoding())
     row = task.sample_row(completion, configuration, "run")

@@ -149,6 +149,10 @@ def test_a_newer_store_is_refused_and_left_alone(store: Store) -> None:
 _BACK: dict[int, tuple[str, ...]] = {
     7: tuple(f"DROP TABLE {name}" for name in ("findings", "checked_texts")),
     8: tuple(f"DROP TABLE {name}" for name in ("derived_verdicts", "sample_steps")),
+    10: (
+        *(f"ALTER TABLE samples DROP COLUMN {name}" for name in ("sent_tokens", "cached_tokens", "seconds")),
+        "ALTER TABLE predictions DROP COLUMN cached_tokens",
+    ),
     9: (
         "DROP TABLE stages",
         "ALTER TABLE runs DROP COLUMN stage_id",
@@ -199,7 +203,7 @@ _BACK: dict[int, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("version", [1, 2, 4, 5, 8])
+@pytest.mark.parametrize("version", [1, 2, 4, 5, 8, 9])
 def test_a_store_of_an_older_version_gets_what_came_after(store: Store, version: int) -> None:
     with store.write(Run("ingest", {})) as connection:
         connection.execute(

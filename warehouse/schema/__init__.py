@@ -20,7 +20,7 @@ from warehouse.schema.splits import SPLITS
 if TYPE_CHECKING:
     from warehouse.ddl import Table
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 TABLES: tuple[Table, ...] = (
     *LEDGER,

@@ -71,6 +71,9 @@ EVALUATION: tuple[Table, ...] = (
                 required=False,
             ),
             Column("prompt_tokens", "INTEGER", "Tokens read for it.", required=False),
+            Column(
+                "cached_tokens", "INTEGER", "Of these, those that the model had read before.", required=False
+            ),
             Column("completion_tokens", "INTEGER", "Tokens generated for it.", required=False),
             Column("seconds", "DOUBLE", "Its share of the seconds that its batch took.", required=False),
             Column("reason", "VARCHAR", "Why there are no probabilities.", required=False),

@@ -100,6 +100,25 @@ SAMPLING: tuple[Table, ...] = (
             Column("finish_reason", "VARCHAR", "stop, or length where max_tokens cut it."),
             Column("prompt_tokens", "INTEGER", "Tokens of the prompt with the chat template."),
             Column("completion_tokens", "INTEGER", "Tokens generated."),
+            Column(
+                "sent_tokens",
+                "INTEGER",
+                "Prompt tokens that the model was sent for it: 0 for a sample that shares them with another of its "
+                "request; NULL for samples of before schema 10.",
+                required=False,
+            ),
+            Column(
+                "cached_tokens",
+                "INTEGER",
+                "Of the tokens sent, those that the model had read before.",
+                required=False,
+            ),
+            Column(
+                "seconds",
+                "DOUBLE",
+                "Its share, by tokens generated, of the seconds that its batch took.",
+                required=False,
+            ),
             RUN,
         ),
     ),

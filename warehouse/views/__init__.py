@@ -10,6 +10,7 @@ from warehouse.views.macros import MACROS as MACROS
 from warehouse.views.reasoning import REASONING_VIEWS
 from warehouse.views.review import REVIEW_VIEWS
 from warehouse.views.sampling import SAMPLING_VIEWS
+from warehouse.views.usage import USAGE_VIEWS
 
 if TYPE_CHECKING:
     from warehouse.ddl import View
@@ -20,5 +21,6 @@ VIEWS: tuple[View, ...] = (
     *FINDINGS_VIEWS,
     *REVIEW_VIEWS,
     *SAMPLING_VIEWS,
+    *USAGE_VIEWS,
 )
 """In an order in which each can be made: later ones read earlier ones."""

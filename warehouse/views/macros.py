@@ -49,4 +49,13 @@ MACROS: tuple[Macro, ...] = (
         "a stable number from 0 to buckets − 1; cuts queries into disjoint shares.",
         "CAST(concat('0x', substr(CAST(query_id AS VARCHAR), 1, 8)) AS BIGINT) % buckets",
     ),
+    Macro(
+        "usd_of",
+        ("price", "prompt_tokens", "cached_tokens", "completion_tokens", "seconds"),
+        "US dollars of an answer by a price: JSON of prompt, completion and cached (a million tokens) and hour.",
+        "((prompt_tokens - cached_tokens) * CAST(price ->> '$.prompt' AS DOUBLE) "
+        "+ cached_tokens * CAST(coalesce(price ->> '$.cached', price ->> '$.prompt') AS DOUBLE) "
+        "+ completion_tokens * CAST(price ->> '$.completion' AS DOUBLE)) / 1e6 "
+        "+ coalesce(seconds, 0) / 3600 * CAST(price ->> '$.hour' AS DOUBLE)",
+    ),
 )

@@ -14,6 +14,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -25,7 +26,7 @@ from curation.backends.openai.server import Address, Connection, RefusedError, U
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from curation.backends import Completion, Enough, Request, Score
 
@@ -128,7 +129,7 @@ class OpenAIBackend:
         self._continues = False
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
+        self, requests: Iterable[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``.
 
@@ -144,12 +145,15 @@ class OpenAIBackend:
             raise TierwiseError(
                 "a server cannot be held to the tier digits: sample with --unguided, or name a local model"
             )
-        first = next(iter(requests), None)
-        if first is not None and begun_answer(first.messages)[1] and not self._continues:
+        todo = iter(requests)
+        first = next(todo, None)
+        if first is None:
+            return iter(())
+        if begun_answer(first.messages)[1] and not self._continues:
             self._require_continuing(first)
-        return self._answers(requests, partial(self._complete, decoding), enough)
+        return self._answers(chain([first], todo), partial(self._complete, decoding), enough)
 
-    def score(self, requests: Sequence[Request]) -> Iterator[list[Score | Failure]]:
+    def score(self, requests: Iterable[Request]) -> Iterator[list[Score | Failure]]:
         """Let the server generate one token and read what else it could have been; see ``Backend.score``.
 
         A prompt at whose first token the server lists no tier digit is a lasting ``Failure``.
@@ -187,7 +191,7 @@ class OpenAIBackend:
 
     def _answers(
         self,
-        requests: Sequence[Request],
+        requests: Iterable[Request],
         answer: Callable[[Connection, Request, list[Any]], Awaitable[None]],
         enough: Enough,
     ) -> Iterator[list[Any]]:

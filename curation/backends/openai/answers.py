@@ -66,11 +66,18 @@ class Choice(BaseModel):
         return (self.logprobs.content if self.logprobs else None) or []
 
 
+class PromptDetails(BaseModel):
+    """What became of the prompt."""
+
+    cached_tokens: int | None = Field(None, ge=0)
+
+
 class Usage(BaseModel):
     """Token counts of a whole answer."""
 
     prompt_tokens: int | None = Field(None, ge=0)
     completion_tokens: int | None = Field(None, ge=0)
+    prompt_tokens_details: PromptDetails | None = None
 
 
 class Answer(BaseModel):
@@ -82,7 +89,9 @@ class Answer(BaseModel):
 
 def completions(answer: Answer, request: Request, streams: Sequence[int]) -> list[Completion]:
     """The choices of `answer` as completions of the first of `streams`; choices beyond them are dropped."""
-    found = []
+    found: list[Completion] = []
+    prompt_tokens = _prompt_tokens(answer, request)
+    cached_tokens = _cached_tokens(answer, prompt_tokens)
     for stream, choice, count in zip(streams, answer.choices, _token_counts(answer), strict=False):
         first, digits = _digits(choice)
         found.append(
@@ -91,10 +100,12 @@ def completions(answer: Answer, request: Request, streams: Sequence[int]) -> lis
                 stream=stream,
                 text=choice.text,
                 finish_reason="length" if choice.finish_reason == "length" else "stop",
-                prompt_tokens=_prompt_tokens(answer, request),
+                prompt_tokens=prompt_tokens,
                 completion_tokens=count,
                 first=first,
                 digits=digits,
+                sent_tokens=0 if found else prompt_tokens,
+                cached_tokens=0 if found else cached_tokens,
             )
         )
     return found
@@ -109,12 +120,21 @@ def gives_logprobs(answer: Answer) -> bool:
 def score(answer: Answer, request: Request) -> Score | None:
     """The tier digits at the first token of `answer`; ``None`` where the server lists none of them."""
     first, _ = _digits(answer.choices[0])
-    return None if first is None else Score(request.key, _prompt_tokens(answer, request), first)
+    if first is None:
+        return None
+    prompt_tokens = _prompt_tokens(answer, request)
+    return Score(request.key, prompt_tokens, first, _cached_tokens(answer, prompt_tokens))
 
 
 def _prompt_tokens(answer: Answer, request: Request) -> int:
     counted = answer.usage.prompt_tokens if answer.usage else None
     return _estimate("".join(turn.content for turn in request.messages)) if counted is None else counted
+
+
+def _cached_tokens(answer: Answer, prompt_tokens: int) -> int:
+    details = answer.usage.prompt_tokens_details if answer.usage else None
+    # Some servers add up what they found for each choice.
+    return min((details.cached_tokens if details else None) or 0, prompt_tokens)
 
 
 def _token_counts(answer: Answer) -> list[int]:

@@ -10,7 +10,7 @@ from curation.backends import Completion, Failure
 from curation.backends.openai.server import RefusedError, UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
 
     from curation.backends import Enough, Request
 
@@ -32,7 +32,7 @@ class Crew:
 
     def __init__(
         self,
-        requests: Sequence[Request],
+        requests: Iterable[Request],
         answer: Callable[[Request, list[Any]], Awaitable[None]],
         concurrency: int,
         enough: Enough,

@@ -9,7 +9,7 @@ from curation.backends import Completion, Failure, never
 from curation.models import ModelReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import NoReturn
 
@@ -24,7 +24,7 @@ class Scripted:
     asked: list[str] = field(default_factory=list)
 
     def generate(
-        self, requests: Sequence[Request], decoding: Decoding, enough: Enough = never
+        self, requests: Iterable[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         for request in requests:
             if enough(()):
@@ -36,10 +36,11 @@ class Scripted:
                 if isinstance(said, Failure):
                     answers = [Failure(request.key, said.reason, said.lasting)]
                     break
-                answers.append(Completion(request.key, stream, said, "stop", 100, 50, None, ()))
+                sent = 0 if answers else 100
+                answers.append(Completion(request.key, stream, said, "stop", 100, 50, None, (), sent))
             yield answers
 
-    def score(self, requests: Sequence[Request]) -> NoReturn:
+    def score(self, requests: Iterable[Request]) -> NoReturn:
         raise NotImplementedError
 
 

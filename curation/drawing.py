@@ -1,0 +1,150 @@
+"""Drawing what is missing: requests to a backend, and its answers as rows, batch by batch.
+
+Whoever draws says where rows go: a long run's parts in one process, a worker's in several.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from curation.backends import Completion, Failure, Request
+from curation.budget import Usage
+from warehouse.failpoints import failpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from curation.backends import Backend
+    from curation.budget import Budget, Price
+    from curation.configurations import Configuration
+    from curation.sampling_plan import Task
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a sampling run has done so far."""
+
+    wanted: int
+    samples: int = 0
+    failures: int = 0
+    failed_samples: int = 0
+    unanswered: int = 0
+    unparsable: int = 0
+    usage: Usage = field(default_factory=Usage)
+    price: Price | None = None
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Generated tokens per second since the model was loaded."""
+        return self.usage.completion_tokens / self.usage.seconds if self.usage.seconds else 0.0
+
+    @property
+    def pace(self) -> str:
+        """Speed, and cost so far, for a line of progress."""
+        if not self.samples:
+            return ""
+        cost = f", ${self.price.usd(self.usage):,.2f}" if self.price else ""
+        return f"{self.tokens_per_second:,.0f} tokens/s{cost}"
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the ledger."""
+        left = self.wanted - self.samples - self.failed_samples
+        return {
+            "drawn": self.samples,
+            "failures": self.failures,
+            **({"unanswered": self.unanswered} if self.unanswered else {}),
+            **({"left": left} if left else {}),
+            "unparsable": self.unparsable,
+            "prompt_tokens": self.usage.prompt_tokens,
+            **({"cached_tokens": self.usage.cached_tokens} if self.usage.cached_tokens else {}),
+            "completion_tokens": self.usage.completion_tokens,
+            "seconds": round(self.usage.seconds, 3),
+            "tokens_per_second": round(self.tokens_per_second, 1),
+            **({"usd": round(self.price.usd(self.usage), 4)} if self.price else {}),
+        }
+
+
+def draw(
+    tasks: Iterable[Task],
+    configuration: Configuration,
+    backend: Backend,
+    progress: Progress,
+    budget: Budget,
+    *,
+    run_id: str,
+    write: Callable[[str, Sequence[Mapping[str, Any]]], None],
+    after_batch: Callable[[], None],
+) -> None:
+    """Have `backend` answer `tasks`, in the order that suits it, until all are or the budget is spent.
+
+    Args:
+        tasks: Taken as the backend needs them.
+        configuration: What they are samples of.
+        backend: The model.
+        progress: Counts up.
+        budget: Of this call.
+        run_id: Of the rows.
+        write: Takes rows of a table; what it was given is kept, whatever happens next.
+        after_batch: Called when the rows of a batch are written.
+    """
+    started = time.monotonic()
+    asked: dict[str, _Asked] = {}
+
+    def enough(unseen: Sequence[Completion]) -> bool:
+        waited = Usage(seconds=time.monotonic() - started - progress.usage.seconds)
+        return budget.is_spent(progress.usage + Usage.of(unseen) + waited)
+
+    def requests() -> Iterator[Request]:
+        for task in tasks:
+            asked[task.key] = _Asked(task, len(task.indices))
+            yield Request(task.key, task.messages, tuple(task.indices))
+
+    for batch in backend.generate(requests(), configuration.decoding, enough):
+        completions = [answer for answer in batch if isinstance(answer, Completion)]
+        spent = Usage.of(completions)
+        seconds = time.monotonic() - started - progress.usage.seconds
+        progress.usage += Usage(spent.prompt_tokens, spent.cached_tokens, spent.completion_tokens, seconds)
+        each = seconds / max(1, spent.completion_tokens)
+        prompts, rows, failures = [], [], []
+        for answer in batch:
+            of = asked[answer.key]
+            if isinstance(answer, Failure):
+                del asked[answer.key]
+                if _is_passing(answer):
+                    progress.unanswered += 1
+                    continue
+                progress.failures += 1
+                progress.failed_samples += of.left
+                failures.append(of.task.failure_row(answer, configuration, run_id))
+            else:
+                of.left -= 1
+                if not of.left:
+                    del asked[answer.key]
+                rows.append(of.task.sample_row(answer, configuration, run_id))
+                rows[-1]["seconds"] = each * answer.completion_tokens
+                progress.samples += 1
+                progress.unparsable += rows[-1]["tier"] is None
+            if not of.is_kept:
+                of.is_kept = True
+                prompts.append(of.task.prompt_row(configuration, run_id))
+        write("rendered_prompts", prompts)
+        write("sample_failures", failures)
+        write("samples", rows)
+        failpoint("part")
+        after_batch()
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A task that the backend has: how many of its samples are to come, and whether its prompt is kept."""
+
+    task: Task
+    left: int
+    is_kept: bool = False
+
+
+def _is_passing(answer: Completion | Failure) -> bool:
+    """Whether it is a failure that says nothing of the prompt: the next run asks again."""
+    return isinstance(answer, Failure) and not answer.lasting
