@@ -1,4 +1,4 @@
-"""What was used of a model, what it costs, what a run may spend, and what it would."""
+"""What the use of a model costs, what a run may spend, and what it would."""
 
 from __future__ import annotations
 
@@ -6,67 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from curation.backends import Usage
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from curation.backends import Completion
     from curation.sampling_plan import Task
 
 _CHARACTERS_PER_TOKEN = 4
 """Of English text, about; only a dry run leans on it."""
 
 _SECONDS_PER_HOUR = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What was used of a model.
-
-    Attributes:
-        prompt_tokens: Sent to it; a prompt counts once for all the completions of a request.
-        cached_tokens: Of these, those that it had read before.
-        completion_tokens: Generated.
-        seconds: That it worked.
-    """
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        """Of both kinds."""
-        return self.prompt_tokens + self.completion_tokens
-
-    def __add__(self, other: Usage) -> Usage:
-        """Both together."""
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.seconds + other.seconds,
-        )
-
-    @classmethod
-    def of_summary(cls, summary: Mapping[str, Any]) -> Usage:
-        """That of a run which said so in its summary."""
-        return cls(
-            summary["prompt_tokens"],
-            summary.get("cached_tokens", 0),
-            summary["completion_tokens"],
-            summary["seconds"],
-        )
-
-    @classmethod
-    def of(cls, completions: Iterable[Completion]) -> Usage:
-        """That of `completions`, without the time."""
-        whole = cls()
-        for each in completions:
-            whole += cls(each.sent_tokens, each.cached_tokens, each.completion_tokens)
-        return whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from curation.backends import Completion, Failure, Request
-from curation.budget import Usage
+from curation.backends import Completion, Failure, Request, Usage
 from warehouse.failpoints import failpoint
 
 if TYPE_CHECKING:
@@ -92,9 +91,9 @@ def draw(
     started = time.monotonic()
     asked: dict[str, _Asked] = {}
 
-    def enough(unseen: Sequence[Completion]) -> bool:
+    def enough(unseen: Usage) -> bool:
         waited = Usage(seconds=time.monotonic() - started - progress.usage.seconds)
-        return budget.is_spent(progress.usage + Usage.of(unseen) + waited)
+        return budget.is_spent(progress.usage + unseen + waited)
 
     def requests() -> Iterator[Request]:
         for task in tasks:

@@ -13,9 +13,13 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from warehouse.errors import TierwiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SMOLLM2 = "smollm2-135m"
 SMOLLM2_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -71,11 +75,11 @@ class ServedModel:
     Attributes:
         model: Its name there, which is all that is known of its identity: the same name behind another address is the
             same model, so that a server that moves buys nothing twice.
-        url: The server's base address; None is the one that the environment or the SDK names.
+        urls: The base addresses of its servers; none is the one that the environment or the SDK names.
     """
 
     model: str
-    url: str | None
+    urls: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -89,29 +93,31 @@ class ServedModel:
 
     @property
     def place(self) -> str:
-        """Its server, without credentials."""
-        if self.url is None:
+        """The first of its servers, without credentials."""
+        if not self.urls:
             return "(the default server)"
-        parts = urlsplit(self.url)
+        parts = urlsplit(self.urls[0])
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 SERVED = "openai:"
 
 
-def served(name: str) -> ServedModel:
-    """The model that ``openai:URL``, ``openai:URL#MODEL`` or ``openai:MODEL`` names.
+def served(name: str, endpoints: Sequence[str] = ()) -> ServedModel:
+    """The model that ``openai:URL``, ``openai:URL#MODEL`` or ``openai:MODEL`` names, at `endpoints` too.
 
-    A server is asked for its model where the name leaves it open.
+    The first server is asked for its model where the name leaves it open.
 
     Raises:
         TierwiseError: The server does not answer, or has several models.
     """
     from curation.backends.openai import resolve_served
+    from curation.backends.openai.server import Address
 
     address = name.removeprefix(SERVED)
-    url, _, model = address.partition("#") if "://" in address else (None, "", address)
-    return ServedModel(model or resolve_served(url, None), url)
+    url, _, model = address.partition("#") if "://" in address else ("", "", address)
+    urls = (*([url] if url else []), *endpoints)
+    return ServedModel(model or resolve_served(Address(urls[0] if urls else None)), urls)
 
 
 def resolve(name: str) -> ModelReference:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from curation.backends import Decoding, Message
-from curation.backends.opening import find_model
+from curation.backends.opening import DEFAULT, Engine, find_model
 from curation.budget import UNLIMITED, Budget
 from curation.checks.chain import read_chain
 from curation.checks.checked_text import CheckedText
@@ -102,6 +102,7 @@ def continue_steps(
     store: Store,
     load: Callable[[ModelReference | ServedModel], Backend],
     *,
+    engine: Engine = DEFAULT,
     configuration: str | None = None,
     model: str | None = None,
     rollouts: int = 8,
@@ -120,6 +121,7 @@ def continue_steps(
     Args:
         store: The store; written before anything is drawn, then for checkpoints.
         load: Opens the model; called only if something is missing.
+        engine: Where else it is served.
         configuration: Beginning of the id of the configuration whose samples are continued, reason-first; the newest
             finished without.
         model: Where its model is now, if not where it was sampled.
@@ -152,7 +154,7 @@ def continue_steps(
             f"no sample of {base.text} on the selected pairs; `python -m curation sample` first, or name another "
             "--configuration"
         )
-    found = find_model(model or base.model_name)
+    found = find_model(model or base.model_name, engine)
     if str(model_id(found)) != base.model_id:
         raise TierwiseError(
             f"{found.name} is another model than that of {base.text}; name its own place with --model"

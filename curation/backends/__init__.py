@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 TIER_DIGITS = ("1", "2", "3", "4")
 
@@ -139,11 +139,60 @@ def begun_answer(messages: Sequence[Message]) -> tuple[Sequence[Message], str]:
     return messages, ""
 
 
-Enough = Callable[[Sequence[Completion]], bool]
-"""Says whether enough was generated, by what its caller has seen and by the completions that it has not seen yet."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used of a model.
+
+    Attributes:
+        prompt_tokens: Sent to it; a prompt counts once for all the completions of a request.
+        cached_tokens: Of these, those that it had read before.
+        completion_tokens: Generated.
+        seconds: That it worked.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Of both kinds."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.seconds + other.seconds,
+        )
+
+    @classmethod
+    def of_summary(cls, summary: Mapping[str, Any]) -> Usage:
+        """That of a run which said so in its summary."""
+        return cls(
+            summary["prompt_tokens"],
+            summary.get("cached_tokens", 0),
+            summary["completion_tokens"],
+            summary["seconds"],
+        )
+
+    @classmethod
+    def of(cls, completions: Iterable[Completion]) -> Usage:
+        """That of `completions`, without the time."""
+        whole = cls()
+        for each in completions:
+            whole += cls(each.sent_tokens, each.cached_tokens, each.completion_tokens)
+        return whole
 
 
-def never(unseen: Sequence[Completion]) -> bool:
+Enough = Callable[[Usage], bool]
+"""Says whether enough was generated, by what its caller has seen and by what it has not seen yet."""
+
+
+def never(unseen: Usage) -> bool:
     """No, there is not enough yet."""
     return False
 

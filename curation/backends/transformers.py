@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from curation.backends import Completion, EmittedDigit, Failure, Request, Score, begun_answer, never
+from curation.backends import Completion, EmittedDigit, Failure, Request, Score, Usage, begun_answer, never
 from curation.backends.decoding import decode, draw_uniforms, prefill
 from curation.backends.tokens import digit_families, load_tokenizer, text_of
 from warehouse.errors import TierwiseError
@@ -128,7 +128,7 @@ class TransformersBackend:
         chat template refuses, is a ``Failure``.
         """
         todo = iter(requests)
-        while not enough(()) and (window := self._window(todo)):
+        while not enough(Usage()) and (window := self._window(todo)):
             prompts, failures = self._tokenize(window, decoding.max_tokens)
             if failures:
                 yield list(failures)
@@ -170,7 +170,7 @@ class TransformersBackend:
         enough: Enough,
     ) -> Iterator[list[A | Failure]]:
         """Answer `todo` batch by batch, in smaller ones from where the GPU's memory has run out, till `enough`."""
-        while todo and not enough(()):
+        while todo and not enough(Usage()):
             batch = todo[: self.batch_size]
             try:
                 answers = answer(batch)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from curation.checks.finding import REQUIRED
-from curation.commands.options import batch_size_option, dtype_option, where_option
+from curation.commands.options import engine_options, where_option
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
@@ -42,16 +42,14 @@ require_option = click.option(
     help="Also ask this model which tier the reasoning alone leads to: a folder, a hub id, smollm2-135m; openai:URL, "
     "openai:URL#MODEL or openai:MODEL for a server that gives log-probabilities.",
 )
-@dtype_option
-@batch_size_option
+@engine_options
 @click.option("--dry-run", is_flag=True, help="Only say how much the model would be asked.")
 @db_option
 @json_option
 def check(
     where: str | None,
     model: str | None,
-    dtype: Literal["bfloat16", "float32"] | None,
-    batch_size: int | None,
+    engine: Engine,
     dry_run: bool,
     store: Store,
     as_json: bool,
@@ -64,16 +62,16 @@ def check(
     With --model each is also read once by that model, which derives the tier anew; no answer is asked for twice.
     The key of a server comes from OPENAI_API_KEY.
     """
+    from curation.backends.opening import DEFAULT, find_model
+
     if model is None:
-        if dtype or batch_size or dry_run:
-            raise click.UsageError("--dtype, --batch-size and --dry-run are for --model; name one")
+        if engine != DEFAULT or dry_run:
+            raise click.UsageError("how a model is run, and --dry-run, are for --model; name one")
         print_summary(check_all(store, where), as_json)
         return
-    from curation.backends.opening import Engine, find_model
-
-    reference = find_model(model)
+    reference = find_model(model, engine)
     summary = {} if dry_run else check_all(store, where)
-    derived = _derive(store, reference, Engine(dtype, batch_size), where, dry_run)
+    derived = _derive(store, reference, engine, where, dry_run)
     if as_json:
         print_summary({**summary, "model": reference.name, "derived": derived}, as_json)
     else:

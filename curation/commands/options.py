@@ -35,11 +35,18 @@ _ENGINE = (
     dtype_option,
     batch_size_option,
     click.option(
+        "--endpoint",
+        "endpoints",
+        multiple=True,
+        metavar="URL",
+        help="A server of an openai: model, as http://host:8000/v1; may be repeated, and each takes what it can.",
+    ),
+    click.option(
         "--concurrency",
         type=click.IntRange(1),
-        default=16,
+        default=512,
         show_default=True,
-        help="Open requests to a server.",
+        help="Open requests to a server, at most; how many are best is found out.",
     ),
     click.option(
         "--timeout",

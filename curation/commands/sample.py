@@ -88,7 +88,7 @@ def sample(
     from curation.sampling import sample as draw
 
     template = load_judging_template(prompt)
-    reference = find_model(model)
+    reference = find_model(model, engine)
     guide = guided and template.format == "answer-first"
     configuration = Configuration(reference, template, Decoding(temperature, top_p, max_tokens, guide))
 

@@ -78,6 +78,7 @@ def step_values(
         summary: dict[str, Any] = continue_steps(
             store,
             load,
+            engine=engine,
             configuration=configuration,
             model=model,
             rollouts=rollouts,

@@ -36,7 +36,7 @@ def find_teacher(
         TierwiseError: No such model, or its server does not answer.
     """
     if name not in DERIVATIONS:
-        model = find_model(name)
+        model = find_model(name, engine)
         return model, lambda: open_backend(model, engine)
     from curation.shop.teacher import DerivationBackend, Facts, derivation_model
 

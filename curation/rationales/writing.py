@@ -14,7 +14,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from curation.budget import UNLIMITED, Budget, Usage
+from curation.backends import Usage
+from curation.budget import UNLIMITED, Budget
 from curation.configurations import Configuration
 from curation.prompts import load_template
 from curation.rationales.reading import read_rationales

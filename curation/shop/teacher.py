@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NoReturn
 
-from curation.backends import Completion, Failure, never
+from curation.backends import Completion, Failure, Usage, never
 from curation.models import ModelReference
 from curation.shop.derivations import parse_derivation
 from curation.shop.wordings import word
@@ -62,7 +62,7 @@ class DerivationBackend:
     ) -> Iterator[list[Completion | Failure]]:
         """Answer every request; see ``Backend.generate``. A pair without a derivation is a ``Failure``."""
         todo = iter(requests)
-        while not enough(()) and (batch := list(islice(todo, _BATCH))):
+        while not enough(Usage()) and (batch := list(islice(todo, _BATCH))):
             facts = self._facts([request.key for request in batch])
             yield [answer for request in batch for answer in self._answers(request, facts.get(request.key))]
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.budget import UNLIMITED, Budget, Price, Usage, parse_budget
+from curation.backends import Usage
+from curation.budget import UNLIMITED, Budget, Price, parse_budget
 from warehouse.errors import TierwiseError
 
 PRICE = "prompt=0.5,completion=2"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.backends.opening import Engine, find_model
 from curation.models import SMOLLM2, resolve, served
 from warehouse.errors import TierwiseError
 
@@ -114,6 +115,16 @@ def test_a_served_model_is_known_by_its_name_and_shows_no_credentials() -> None:
     model = served("openai:http://user:secret@host:8000/v1?api_key=secret#gpt")
     assert (model.name, model.place) == ("openai:gpt", "http://host:8000/v1")
     assert model.digest == served("openai:https://other/v1#gpt").digest != served("openai:gpt-2").digest
+
+
+def test_a_served_model_may_be_at_several_places() -> None:
+    model = served("openai:http://a:8000/v1#gpt", ("http://b:8000/v1",))
+    assert (model.name, model.urls) == ("openai:gpt", ("http://a:8000/v1", "http://b:8000/v1"))
+    assert served("openai:gpt", ("http://b:8000/v1",)).urls == ("http://b:8000/v1",)
+    engine = Engine(endpoints=("http://b:8000/v1",))
+    assert find_model("openai:gpt", engine) == served("openai:gpt", engine.endpoints)
+    with pytest.raises(TierwiseError, match="--endpoint goes with a served model: name it as openai:MODEL"):
+        find_model("smollm2-135m", engine)
 
 
 def run_resolve(name: str, cache: Path) -> subprocess.Popen[str]:

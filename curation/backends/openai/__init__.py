@@ -1,8 +1,9 @@
-"""Completions from any server that speaks OpenAI's chat-completions API: vLLM's, a gateway's, OpenAI's own.
+"""Completions from servers that speak OpenAI's chat-completions API: vLLM's, a gateway's, OpenAI's own.
 
-One request asks for all completions of a prompt. No seed is sent, since servers disagree on what one means and some
-die of it: the streams of a request name its completions and draw nothing, and texts are not reproducible. Whether
-log-probabilities are those before temperature is the server's affair.
+Several servers of one model share its prompts; see `curation.backends.openai.fleet`. One request asks for all
+completions of a prompt. No seed is sent, since servers disagree on what one means and some die of it: the streams of a
+request name its completions and draw nothing, and texts are not reproducible. Whether log-probabilities are those
+before temperature is the server's affair.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from curation.backends import Decoding, Failure, begun_answer, never
-from curation.backends.openai.answers import Answer, completions, gives_logprobs, score
+from curation.backends import Decoding, Failure, Usage, begun_answer, never
+from curation.backends.openai.answers import Answer, completions, gives_logprobs, most_used, score
 from curation.backends.openai.crew import Crew
-from curation.backends.openai.server import Address, Connection, RefusedError, UnansweredError
+from curation.backends.openai.fleet import Fleet
+from curation.backends.openai.server import Address, RefusedError, UnansweredError
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from curation.backends import Completion, Enough, Request, Score
 
@@ -69,15 +71,12 @@ class _Dialect:
         return self
 
 
-def resolve_served(url: str | None, model: str | None) -> str:
-    """The name of the model to ask for: `model`, or the only one that the server has.
+def resolve_served(address: Address) -> str:
+    """The name of the only model that a server has.
 
     Raises:
-        TierwiseError: The server cannot be asked, or `model` is ``None`` and it has none or several.
+        TierwiseError: The server cannot be asked, or has none or several.
     """
-    if model is not None:
-        return model
-    address = Address(url)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         try:
             names = runner.run(_served(address))
@@ -93,7 +92,7 @@ def resolve_served(url: str | None, model: str | None) -> str:
 
 
 class OpenAIBackend:
-    """A model behind an OpenAI-compatible server.
+    """A model behind OpenAI-compatible servers.
 
     Attributes:
         model: Its name there.
@@ -101,27 +100,27 @@ class OpenAIBackend:
 
     def __init__(
         self,
-        url: str | None,
+        urls: Sequence[str],
         model: str | None,
         *,
-        concurrency: int = 16,
+        concurrency: int = 512,
         timeout: float = 120.0,
         retries: int = 6,
     ) -> None:
-        """Take the server's base URL, such as ``http://127.0.0.1:8000/v1``, and the key in ``OPENAI_API_KEY``.
+        """Take the servers' base URLs, such as ``http://127.0.0.1:8000/v1``, and the key in ``OPENAI_API_KEY``.
 
         Args:
-            url: By default ``OPENAI_BASE_URL``, else OpenAI's own server.
-            model: By default the only one that the server has, which is asked for it.
-            concurrency: Prompts in flight.
+            urls: None is ``OPENAI_BASE_URL``, else OpenAI's own server.
+            model: By default the only one that the first server has, which is asked for it.
+            concurrency: Prompts in flight at a server, at most; how many are best is found out.
             timeout: Seconds after which a request without a whole answer is tried again.
             retries: How often one is, before its prompt is left unanswered.
 
         Raises:
             TierwiseError: There is no such URL, no key where one is needed, or no one model.
         """
-        self._address = Address(url)
-        self.model = resolve_served(url, model)
+        self._addresses = [Address(url) for url in dict.fromkeys(urls)] or [Address(None)]
+        self.model = model or resolve_served(self._addresses[0])
         self._concurrency = concurrency
         self._timeout = timeout
         self._retries = retries
@@ -151,25 +150,30 @@ class OpenAIBackend:
             return iter(())
         if begun_answer(first.messages)[1] and not self._continues:
             self._require_continuing(first)
-        return self._answers(chain([first], todo), partial(self._complete, decoding), enough)
+        return self._answers(
+            chain([first], todo),
+            partial(self._complete, decoding),
+            enough,
+            lambda request: most_used(request, decoding),
+        )
 
     def score(self, requests: Iterable[Request]) -> Iterator[list[Score | Failure]]:
         """Let the server generate one token and read what else it could have been; see ``Backend.score``.
 
         A prompt at whose first token the server lists no tier digit is a lasting ``Failure``.
         """
-        return self._answers(requests, self._score, never)
+        return self._answers(requests, self._score, never, lambda _: Usage())
 
     def _require_continuing(self, begun: Request) -> None:
         """Raise where the server would begin `begun` anew: asked not to, it reads a prompt of the same length."""
         one = Decoding(max_tokens=1)
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            connection = Connection(self._address, timeout=self._timeout, retries=self._retries)
+            fleet = self._fleet()
             try:
                 counts = [
                     answer.usage and answer.usage.prompt_tokens
                     for answer in (
-                        runner.run(self._ask(connection, begun, one, 1, continuing=continuing))
+                        runner.run(self._ask(fleet, begun, one, 1, continuing=continuing))
                         for continuing in (True, False)
                     )
                 ]
@@ -181,10 +185,10 @@ class OpenAIBackend:
                     return
                 counts = [None, None]
             finally:
-                runner.run(connection.client.close())
+                runner.run(fleet.close())
         if counts[0] == counts[1]:
             raise TierwiseError(
-                f"{self._address.name} does not go on with an answer that was begun ({', '.join(_CONTINUE)}): name a "
+                f"{fleet.name} does not go on with an answer that was begun ({', '.join(_CONTINUE)}): name a "
                 "local model, or serve this one by vLLM"
             )
         self._continues = True
@@ -192,19 +196,20 @@ class OpenAIBackend:
     def _answers(
         self,
         requests: Iterable[Request],
-        answer: Callable[[Connection, Request, list[Any]], Awaitable[None]],
+        answer: Callable[[Fleet, Request, list[Any]], Awaitable[None]],
         enough: Enough,
+        most: Callable[[Request], Usage],
     ) -> Iterator[list[Any]]:
         """Drive the event loop a step at a time, so that it runs only while a batch is waited for."""
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            connection = Connection(self._address, timeout=self._timeout, retries=self._retries)
-            crew = Crew(requests, partial(answer, connection), self._concurrency, enough, connection.stopping)
+            fleet = self._fleet()
+            crew = Crew(requests, partial(answer, fleet), lambda: fleet.room, enough, most, fleet.stopping)
             try:
                 with _interruptible():
                     while batch := runner.run(crew.batch()):
                         yield batch
                 if crew.trouble is not None:
-                    raise TierwiseError(runner.run(self._verdict(crew))) from crew.trouble
+                    raise TierwiseError(runner.run(self._verdict(crew, fleet))) from crew.trouble
             except KeyboardInterrupt:
                 # What was answered is paid for.
                 if batch := crew.take():
@@ -212,23 +217,26 @@ class OpenAIBackend:
                 raise
             finally:
                 runner.run(crew.dismiss())
-                runner.run(connection.client.close())
+                runner.run(fleet.close())
+
+    def _fleet(self) -> Fleet:
+        return Fleet(self._addresses, timeout=self._timeout, retries=self._retries, most=self._concurrency)
 
     async def _complete(
-        self, decoding: Decoding, connection: Connection, request: Request, done: list[Completion]
+        self, decoding: Decoding, fleet: Fleet, request: Request, done: list[Completion]
     ) -> None:
         """Append to `done` a completion for every stream, in as many requests as the server needs."""
         while len(done) < len(request.streams):
             left = request.streams[len(done) :]
-            done.extend(completions(await self._ask(connection, request, decoding, len(left)), request, left))
+            done.extend(completions(await self._ask(fleet, request, decoding, len(left)), request, left))
 
-    async def _score(self, connection: Connection, request: Request, done: list[Score | Failure]) -> None:
-        answer = await self._ask(connection, request, Decoding(max_tokens=1), 1)
+    async def _score(self, fleet: Fleet, request: Request, done: list[Score | Failure]) -> None:
+        answer = await self._ask(fleet, request, Decoding(max_tokens=1), 1)
         done.append(
             score(answer, request)
             or Failure(
                 request.key,
-                f"{self._address.name} gives no log-probabilities of a tier digit at the first token",
+                f"{fleet.name} gives no log-probabilities of a tier digit at the first token",
                 # A server that gives none at all is one to be set up otherwise, whatever the prompt.
                 lasting=gives_logprobs(answer),
             )
@@ -236,7 +244,7 @@ class OpenAIBackend:
 
     async def _ask(
         self,
-        connection: Connection,
+        fleet: Fleet,
         request: Request,
         decoding: Decoding,
         n: int,
@@ -256,29 +264,37 @@ class OpenAIBackend:
                 **({"extra_body": _CONTINUE} if continuing and begun_answer(request.messages)[1] else {}),
                 **({"logprobs": True, "top_logprobs": TOP_LOGPROBS} if dialect.logprobs else {}),
             }
-            raw: Any = connection.client.chat.completions.with_raw_response
+
+            def send(client: Any, body: dict[str, Any] = body) -> Awaitable[Any]:
+                answer: Awaitable[Any] = client.chat.completions.with_raw_response.create(**body)
+                return answer
+
             try:
-                return await connection.ask(partial(raw.create, **body), Answer)
+                return await fleet.ask(send, Answer)
             except RefusedError as refused:
                 if not refused.of_prompt or dialect.without(refused) == dialect:
                     raise
                 self._dialect = self._dialect.without(refused)
 
-    async def _verdict(self, crew: Crew) -> str:
+    async def _verdict(self, crew: Crew, fleet: Fleet) -> str:
         """Why the run stops, for its user."""
-        trouble, server = crew.trouble, self._address.name
+        trouble = crew.trouble
+        asked = trouble.server.address if trouble and trouble.server else self._addresses[0]
+        server = asked.name
         if isinstance(trouble, RefusedError):
             if trouble.status in {401, 403}:
                 return f"{server} refuses the key in OPENAI_API_KEY ({trouble.status}): set another"
             if trouble.no_model:
                 try:
-                    names = await _served(self._address)
+                    names = await _served(asked)
                 except (RefusedError, UnansweredError):
                     return f"{server} serves no model {self.model!r}: name another, as in openai:URL#MODEL"
                 return f"{server} serves no model {self.model!r}; it serves: {_listed(names)}"
             return (
                 f"{server} refuses every request ({trouble}): is it a base URL such as http://HOST:8000/v1?"
             )
+        if trouble and not trouble.server:
+            server = fleet.name
         return (
             f"{server} does not answer ({trouble}); {crew.answered} of {crew.begun} prompts asked were answered: "
             "run the same command again once it does"
@@ -300,9 +316,11 @@ def _interruptible() -> Iterator[None]:
 
 async def _served(address: Address) -> list[str]:
     """Names of the models that the server has."""
-    connection = Connection(address, timeout=_LISTING_SECONDS, retries=_LISTING_RETRIES)
-    async with connection.client:
-        models = await connection.ask(connection.client.models.with_raw_response.list, _Models)
+    fleet = Fleet([address], timeout=_LISTING_SECONDS, retries=_LISTING_RETRIES)
+    try:
+        models = await fleet.ask(lambda client: client.models.with_raw_response.list(), _Models)
+    finally:
+        await fleet.close()
     return sorted(model.id for model in models.data)
 
 

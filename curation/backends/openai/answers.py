@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Score
+from curation.backends import TIER_DIGITS, Completion, EmittedDigit, Score, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from curation.backends import DigitLogprobs, Request
+    from curation.backends import Decoding, DigitLogprobs, Request
 
 CHARACTERS_PER_TOKEN = 4
 """For servers that count nothing."""
@@ -72,7 +72,7 @@ class PromptDetails(BaseModel):
     cached_tokens: int | None = Field(None, ge=0)
 
 
-class Usage(BaseModel):
+class TokenCounts(BaseModel):
     """Token counts of a whole answer."""
 
     prompt_tokens: int | None = Field(None, ge=0)
@@ -84,7 +84,7 @@ class Answer(BaseModel):
     """A chat completion."""
 
     choices: list[Choice] = Field(min_length=1)
-    usage: Usage | None = None
+    usage: TokenCounts | None = None
 
 
 def completions(answer: Answer, request: Request, streams: Sequence[int]) -> list[Completion]:
@@ -124,6 +124,12 @@ def score(answer: Answer, request: Request) -> Score | None:
         return None
     prompt_tokens = _prompt_tokens(answer, request)
     return Score(request.key, prompt_tokens, first, _cached_tokens(answer, prompt_tokens))
+
+
+def most_used(request: Request, decoding: Decoding) -> Usage:
+    """What the answers to `request` use, about, if each of them goes on to its limit."""
+    prompt = _estimate("".join(turn.content for turn in request.messages))
+    return Usage(prompt, 0, len(request.streams) * decoding.max_tokens)
 
 
 def _prompt_tokens(answer: Answer, request: Request) -> int:

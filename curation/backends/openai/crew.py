@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from curation.backends import Completion, Failure
+from curation.backends import Completion, Failure, Usage
 from curation.backends.openai.server import RefusedError, UnansweredError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ FEWEST_IN_A_ROW = 3
 
 
 class Crew:
-    """One task a prompt, at most `concurrency` of them alive. They run only while `batch` is awaited.
+    """One task a prompt, as many of them alive as there is room for. They run only while `batch` is awaited.
 
     Attributes:
         begun: Prompts asked.
@@ -34,24 +34,29 @@ class Crew:
         self,
         requests: Iterable[Request],
         answer: Callable[[Request, list[Any]], Awaitable[None]],
-        concurrency: int,
+        room: Callable[[], int],
         enough: Enough,
+        most: Callable[[Request], Usage],
         stopping: asyncio.Event,
     ) -> None:
         """Take `answer`, which appends to its list and may raise ``UnansweredError`` or ``RefusedError`` half-way.
 
-        `stopping` is set when the server is given up: what is in flight may still be answered.
+        `room` says how many prompts there is room for now, and `most` what the answers to one may use at most: until a
+        prompt is answered, those in flight are taken to use that, and from then on as much as one did on average, so
+        that what is enough is not exceeded by more than the last prompt. `stopping` is set when the server is given up:
+        what is in flight may still be answered.
         """
         self.begun = 0
         self.answered = 0
         self.trouble: UnansweredError | RefusedError | None = None
         self._requests = iter(requests)
         self._answer = answer
-        self._concurrency = concurrency
-        self._limit = max(concurrency, FEWEST_IN_A_ROW)
+        self._room = room
         self._enough = enough
+        self._most = most
         self._stopping = stopping
-        self._more = True
+        self._next: Request | None = None
+        self._used = Usage()
         self._tasks: set[asyncio.Task[_Outcome]] = set()
         self._ready: list[Any] = []
         self._heard = False
@@ -94,14 +99,27 @@ class Crew:
 
     def _hire(self) -> bool:
         """Begin what may be begun; whether anything is in flight."""
-        while self._more and self.trouble is None and len(self._tasks) < self._concurrency:
-            request = next(self._requests, None)
-            if request is None or self._enough([a for a in self._ready if isinstance(a, Completion)]):
-                self._more = False
-            else:
-                self.begun += 1
-                self._tasks.add(asyncio.create_task(self._attend(request)))
+        while self.trouble is None and len(self._tasks) < self._room():
+            unseen = Usage.of(answer for answer in self._ready if isinstance(answer, Completion))
+            self._next = self._next or next(self._requests, None)
+            if self._next is None or self._enough(unseen):
+                break
+            # One at least is in flight while there is anything left.
+            if self._tasks and self._enough(unseen + self._expected(self._next)):
+                break
+            self.begun += 1
+            self._tasks.add(asyncio.create_task(self._attend(self._next)))
+            self._next = None
         return bool(self._tasks)
+
+    def _expected(self, request: Request) -> Usage:
+        """What comes of the prompts in flight, if they are as those that were answered, or else like `request`."""
+        many = len(self._tasks)
+        if not self.answered:
+            most = self._most(request)
+            return Usage(many * most.prompt_tokens, 0, many * most.completion_tokens)
+        share = many / self.answered
+        return Usage(int(share * self._used.prompt_tokens), 0, int(share * self._used.completion_tokens))
 
     async def _attend(self, request: Request) -> _Outcome:
         answers: list[Any] = []
@@ -119,6 +137,7 @@ class Crew:
         self.answered += through
         self._in_a_row = 0 if through else self._in_a_row + 1
         self._ready += answers
+        self._used += Usage.of(answer for answer in answers if isinstance(answer, Completion))
         if isinstance(trouble, RefusedError):
             self._refused.append((request, trouble))
         elif trouble is not None:
@@ -128,7 +147,9 @@ class Crew:
         self._heard = self._heard or bool(answers) or len(words) > 1
         if self._heard:
             self._tell_refused()
-        if trouble is not None and max(self._in_a_row, len(self._refused)) >= self._limit:
+        many = max(self._room(), FEWEST_IN_A_ROW)
+        is_final = isinstance(trouble, RefusedError) and trouble.is_final
+        if trouble is not None and (is_final or max(self._in_a_row, len(self._refused)) >= many):
             self._give_up(trouble)
 
     def _tell_refused(self) -> None:

@@ -1,13 +1,11 @@
-"""One OpenAI-compatible server as a client meets it: its address, its key, its refusals, and patience with it."""
+"""One OpenAI-compatible server as a client meets it: its address, its key, and what it answers."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
 import re
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +13,6 @@ from urllib.parse import urlsplit
 
 import openai
 from pydantic import BaseModel, ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from warehouse.errors import TierwiseError
 
@@ -25,9 +22,6 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 OPENAI_URL = "https://api.openai.com/v1"
-BACKOFF_SECONDS = 2.0
-"""The first retry waits at most so long, each further one at most twice the last, up to a minute."""
-LONGEST_BACKOFF_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 600.0
 CONNECT_SECONDS = 10.0
 
@@ -42,12 +36,19 @@ class UnansweredError(Exception):
     Attributes:
         retry_after: Seconds that the server asks to be left alone.
         too_fast: Whether it asks all requests to wait, not this one alone.
+        fault: Whether the request was the cause, or might have been: it has used up a try.
+        server: Which one, where one was asked.
     """
 
-    def __init__(self, reason: str, retry_after: float = 0.0, too_fast: bool = False) -> None:
+    server: Server | None = None
+
+    def __init__(
+        self, reason: str, retry_after: float = 0.0, *, too_fast: bool = False, fault: bool = True
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.too_fast = too_fast
+        self.fault = fault
 
 
 class RefusedError(Exception):
@@ -58,7 +59,12 @@ class RefusedError(Exception):
         message: The server's words, in a line, without the key.
         parameter: The parameter that the server names as the cause, if it does.
         no_model: Whether the cause is that it serves no such model.
+        server: Which one.
+        is_final: Whether this server refuses whatever it is asked, while others may not.
     """
+
+    server: Server | None = None
+    is_final = False
 
     def __init__(self, status: int, message: str, parameter: str | None, code: str | None) -> None:
         super().__init__(f"{status} {message}".strip())
@@ -123,77 +129,43 @@ class Address:
         return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
 
 
-class Connection:
-    """Requests to one server on one event loop: retried with patience, paced together.
+class Server:
+    """One server on one event loop, asked once at a time and left alone when it says so.
 
     Attributes:
+        address: Where it is.
         client: The SDK's client.
-        stopping: Once set, what fails is not tried again.
     """
 
-    def __init__(self, address: Address, *, timeout: float, retries: int) -> None:
+    def __init__(self, address: Address, *, timeout: float) -> None:
+        self.address = address
         self.client = address.client(timeout)
-        self.stopping = asyncio.Event()
-        self._address = address
         self._timeout = timeout
-        self._retries = retries
-        self._backoff = wait_random_exponential(multiplier=BACKOFF_SECONDS, max=LONGEST_BACKOFF_SECONDS)
         self._quiet_until = 0.0
-        self._answered = 0
 
-    async def ask(self, send: Callable[[], Awaitable[Any]], kind: type[M]) -> M:
+    @property
+    def quiet_seconds(self) -> float:
+        """How long it is still to be left alone, in seconds."""
+        return max(0.0, self._quiet_until - time.monotonic())
+
+    def keep_quiet(self, seconds: float) -> None:
+        """Leave it alone for so long."""
+        self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
+
+    async def once(self, send: Callable[[openai.AsyncOpenAI], Awaitable[Any]], kind: type[M]) -> M:
         """The answer to `send`, which makes one request by the SDK's raw interface, read as `kind`.
 
-        A request that is told to slow down while others are answered has not used up a try.
-
         Raises:
-            UnansweredError: Not even after so many retries.
+            UnansweredError: There is none, or none that can be read.
             RefusedError: Trying again would not help.
         """
-        spared = 0
-        answered = self._answered
-
-        def tried_enough(state: RetryCallState) -> bool:
-            nonlocal spared, answered
-            spared += _unanswered(state).too_fast and self._answered > answered
-            answered = self._answered
-            return self.stopping.is_set() or state.attempt_number - spared > self._retries
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(UnansweredError),
-            stop=tried_enough,
-            wait=self._wait,
-            sleep=self._sleep,
-            reraise=True,
-        )
-        answer: M = await retrying(self._once, send, kind)
-        self._answered += 1
-        return answer
-
-    def _wait(self, state: RetryCallState) -> float:
-        trouble = _unanswered(state)
-        seconds = max(self._backoff(state), trouble.retry_after)
-        if trouble.too_fast:
-            self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
-        return seconds
-
-    async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
-
-    async def _once(self, send: Callable[[], Awaitable[Any]], kind: type[M]) -> M:
-        while (seconds := self._quiet_until - time.monotonic()) > 0 and not self.stopping.is_set():
-            # Those that wait together do not come back at the same moment.
-            await self._sleep(seconds + random.uniform(0, BACKOFF_SECONDS / 2))  # noqa: S311
-        if self.stopping.is_set():
-            raise UnansweredError("it was given up")
         try:
             # The SDK's own timeout starts anew with every byte.
             async with asyncio.timeout(self._timeout):
-                raw = await send()
+                raw = await send(self.client)
             return kind.model_validate_json(raw.content)
         except ValidationError as error:
-            raise UnansweredError(f"an unreadable answer: {self._address.one_line(raw.text)!r}") from error
+            raise UnansweredError(f"an unreadable answer: {self.address.one_line(raw.text)!r}") from error
         except openai.APIStatusError as error:
             raise self._told(error) from None
         except (openai.APITimeoutError, TimeoutError):
@@ -202,25 +174,28 @@ class Connection:
             # The cause may quote the header that holds the key, so that only its kind is told.
             raise UnansweredError(f"no connection ({type(error.__cause__ or error).__name__})") from None
 
+    async def is_alive(self, seconds: float) -> bool:
+        """Whether it answers at all within so many seconds, be it with a refusal."""
+        try:
+            await self.client.with_options(timeout=seconds).models.with_raw_response.list()
+        except openai.APIStatusError as error:
+            return error.status_code < 500
+        except openai.APIError:
+            return False
+        return True
+
     def _told(self, error: openai.APIStatusError) -> UnansweredError | RefusedError:
         body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.body
         words = body
         if isinstance(body, dict):
             words = body.get("message") or body.get("detail") or body
-        message = self._address.one_line(str(words or ""))
+        message = self.address.one_line(str(words or ""))
         status = error.status_code
         if status in _AGAIN or status >= 500:
             after = _seconds(error.response.headers.get("retry-after"))
-            return UnansweredError(f"{status} {message}".strip(), after, status == _TOO_FAST)
+            return UnansweredError(f"{status} {message}".strip(), after, too_fast=status == _TOO_FAST)
         fields = body if isinstance(body, dict) else {}
         return RefusedError(status, message, fields.get("param"), fields.get("code"))
-
-
-def _unanswered(state: RetryCallState) -> UnansweredError:
-    assert state.outcome is not None
-    trouble = state.outcome.exception()
-    assert isinstance(trouble, UnansweredError)
-    return trouble
 
 
 def _seconds(retry_after: str | None) -> float:

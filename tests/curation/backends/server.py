@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -120,6 +123,7 @@ class Scripted:
         url: Its base URL.
         rule: What befalls the request of this number (from 0) and body; ``None`` for a good answer.
         models: Names that it lists.
+        listing: What befalls who asks for them.
         asked: Bodies of the requests, in order of arrival.
         served: Choices of good answers, by the prompt's text.
         most: Requests that it ever worked on at a time.
@@ -128,6 +132,7 @@ class Scripted:
     url: str = ""
     rule: Callable[[int, dict[str, Any]], Fault | None] = lambda number, asked: None
     models: list[str] = field(default_factory=lambda: ["tiny"])
+    listing: Fault | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     served: Counter[str] = field(default_factory=Counter)
     most: int = 0
@@ -155,6 +160,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """List the models."""
+        if self.scripted.listing is not None:
+            self.scripted.listing(self)
+            return
         self.send(200, json.dumps({"data": [{"id": name} for name in self.scripted.models]}).encode(), {})
 
     def do_POST(self) -> None:
@@ -196,12 +204,22 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Listening(ThreadingHTTPServer):
+    """Takes as many connections at once as a real one."""
+
+    request_queue_size = 1_024
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of clients that have left."""
+
+
 @contextmanager
-def running() -> Iterator[Scripted]:
-    """A server on a free port of loopback."""
+def running(port: int = 0) -> Iterator[Scripted]:
+    """A server on loopback, by default on a free port."""
     scripted = Scripted()
     handler = type("Bound", (Handler,), {"scripted": scripted})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Listening(("127.0.0.1", port), handler) as server:
         scripted.url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -211,3 +229,19 @@ def running() -> Iterator[Scripted]:
             scripted.ended.set()
             server.shutdown()
             thread.join()
+
+
+def main(port: str, failing: str) -> None:
+    """Serve on `port`, with errors while the file `failing` is there."""
+    with running(int(port)) as scripted:
+
+        def rule(_number: int, _asked: dict[str, Any]) -> Fault | None:
+            time.sleep(0.02)
+            return status(500) if Path(failing).exists() else None
+
+        scripted.rule = rule
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -22,9 +22,10 @@ pytest.importorskip("openai")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curation.backends import Completion, Decoding, Failure, Message, Request, Score
+from curation.backends import Completion, Decoding, Failure, Message, Request, Score, Usage
 from curation.backends.openai import OpenAIBackend, resolve_served
-from curation.backends.openai import server as patience
+from curation.backends.openai import fleet as patience
+from curation.backends.openai.server import Address
 from tests.curation.backends import server as faults
 from tests.curation.backends.server import running
 from warehouse.errors import TierwiseError
@@ -58,7 +59,7 @@ def ask(count: int, n: int = 2) -> list[Request]:
 
 
 def backend(server: Scripted, **settings: Any) -> OpenAIBackend:
-    return OpenAIBackend(server.url, "tiny", **{"concurrency": 4, "retries": 3, **settings})
+    return OpenAIBackend([server.url], "tiny", **{"concurrency": 4, "retries": 3, **settings})
 
 
 def answers(
@@ -471,22 +472,44 @@ def test_a_server_gone_for_good_ends_the_run_after_what_it_answered(server: Scri
 
 
 def test_once_there_is_enough_nothing_more_is_begun_and_all_begun_is_yielded(server: Scripted) -> None:
-    asked = 0
+    seen = Usage()
 
-    def enough(_unseen: Sequence[Completion]) -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 7
+    def enough(unseen: Usage) -> bool:
+        return (seen + unseen).completion_tokens >= 6 * len(["3", "prompt", "0"]) * 2
 
-    found = [answer for batch in backend(server).generate(ask(20), Decoding(), enough) for answer in batch]
-    assert {answer.key for answer in found} == {f"key{index}" for index in range(7)}
-    assert len(found) == 14
+    found: list[Completion | Failure] = []
+    for batch in backend(server).generate(ask(20), Decoding(max_tokens=3), enough):
+        found += batch
+        seen += Usage.of(answer for answer in batch if isinstance(answer, Completion))
+    assert {answer.key for answer in found} == {f"key{index}" for index in range(6)}
+    assert len(found) == len(server.asked) * 2 == 12
+
+
+@given(budget=st.integers(0, 400), concurrency=st.integers(1, 8), longest=st.integers(3, 60))
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_budget_is_exceeded_by_one_prompt_at_most(
+    server: Scripted, budget: int, concurrency: int, longest: int
+) -> None:
+    server.rule = lambda *_: faults.reply("a b c", "a b c")
+    of = backend(server, concurrency=concurrency)
+    used = Usage()
+
+    def enough(unseen: Usage) -> bool:
+        return (used + unseen).tokens >= budget
+
+    for batch in of.generate(ask(60), Decoding(max_tokens=longest), enough):
+        used += Usage.of(answer for answer in batch if isinstance(answer, Completion))
+    one = 7 + 2 * 3
+    assert used.tokens < budget + one if budget else used.tokens == 0
+    assert used.tokens >= min(budget, 60 * one)
 
 
 def test_what_is_not_yielded_yet_counts_for_being_enough(server: Scripted) -> None:
-    prompts = backend(server, concurrency=2).generate(ask(20), Decoding(), lambda unseen: len(unseen) >= 6)
-    # Three answered prompts of two completions, and at most two in flight beside the third.
-    assert 6 <= len(next(prompts)) <= 8
+    tokens = 2 * len(["3", "prompt", "0"])
+    prompts = backend(server, concurrency=2).generate(
+        ask(20), Decoding(max_tokens=3), lambda unseen: unseen.completion_tokens >= 3 * tokens
+    )
+    assert len(next(prompts)) == 6
 
 
 class Endless(Sequence[Request]):
@@ -532,7 +555,7 @@ def test_an_interrupt_ends_the_process_without_noise(server: Scripted) -> None:
         "from curation.backends.openai import OpenAIBackend\n"
         "requests = [Request(str(i), (Message('user', 'x'),), (0,)) for i in range(9)]\n"
         "try:\n"
-        f"    list(OpenAIBackend({server.url!r}, 'tiny').generate(requests, Decoding()))\n"
+        f"    list(OpenAIBackend([{server.url!r}], 'tiny').generate(requests, Decoding()))\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )
@@ -558,7 +581,7 @@ def test_an_interrupt_hands_over_what_was_answered(server: Scripted) -> None:
         "crew.BATCH_SECONDS = 1000\n"
         "requests = [Request(str(i), (Message('user', f'prompt {i}'),), (0,)) for i in range(3)]\n"
         "try:\n"
-        f"    for batch in OpenAIBackend({server.url!r}, 'tiny').generate(requests, Decoding()):\n"
+        f"    for batch in OpenAIBackend([{server.url!r}], 'tiny').generate(requests, Decoding()):\n"
         "        print([answer.text for answer in batch])\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
@@ -592,20 +615,20 @@ def test_the_key_is_in_no_message_and_no_log(server: Scripted, caplog: pytest.Lo
 def test_a_key_that_no_header_can_hold_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\r\nX-Other: 1")
     with pytest.raises(TierwiseError, match="OPENAI_API_KEY") as caught:
-        OpenAIBackend("http://127.0.0.1:9/v1", "tiny")
+        OpenAIBackend(["http://127.0.0.1:9/v1"], "tiny")
     assert KEY not in str(caught.value)
 
 
 def test_a_key_is_wanted_for_openai_alone(monkeypatch: pytest.MonkeyPatch, server: Scripted) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(TierwiseError, match="set OPENAI_API_KEY"):
-        OpenAIBackend(None, "gpt")
+        OpenAIBackend([], "gpt")
     assert len(only(server)) == 1
 
 
 def test_the_url_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, server: Scripted) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    assert OpenAIBackend(None, None).model == "tiny"
+    assert OpenAIBackend([], None).model == "tiny"
 
 
 @pytest.mark.parametrize(
@@ -621,24 +644,23 @@ def test_the_url_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
 )
 def test_what_is_no_url_is_told(url: str) -> None:
     with pytest.raises(TierwiseError, match="no server's URL"):
-        OpenAIBackend(url, "tiny")
+        OpenAIBackend([url], "tiny")
 
 
 def test_credentials_in_the_url_are_not_told() -> None:
     with pytest.raises(TierwiseError, match="does not say which models") as caught:
-        resolve_served("http://user:hidden@127.0.0.1:9/v1", None)
+        resolve_served(Address("http://user:hidden@127.0.0.1:9/v1"))
     assert "hidden" not in str(caught.value)
 
 
 def test_the_only_model_need_not_be_named(server: Scripted) -> None:
-    assert resolve_served(server.url, None) == "tiny"
-    assert resolve_served(server.url, "other") == "other"
+    assert resolve_served(Address(server.url)) == "tiny"
     server.models = ["b", "a"]
     with pytest.raises(TierwiseError, match=r"serves 2 models \(a, b\); name one.*openai:URL#MODEL"):
-        resolve_served(server.url, None)
+        resolve_served(Address(server.url))
     server.models = []
     with pytest.raises(TierwiseError, match="no model"):
-        OpenAIBackend(server.url, None)
+        OpenAIBackend([server.url], None)
 
 
 def test_guided_decoding_is_refused_at_once(server: Scripted) -> None:

@@ -49,7 +49,7 @@ def test_a_server_says_what_the_same_model_says_in_this_process(model: Path, por
         if isinstance(answer, Completion)
     }
     with serving(model, port):
-        backend = OpenAIBackend(f"http://127.0.0.1:{port}/v1", str(model), concurrency=2)
+        backend = OpenAIBackend([f"http://127.0.0.1:{port}/v1"], str(model), concurrency=2)
         found = [answer for batch in backend.generate(ask(4), GREEDY) for answer in batch]
     assert len(found) == len(expected) == 12
     for answer in found:
@@ -65,7 +65,7 @@ def test_a_server_says_what_the_same_model_says_in_this_process(model: Path, por
 
 def test_a_server_that_dies_and_comes_back_costs_no_prompt(model: Path, port: int) -> None:
     requests = ask(30)
-    backend = OpenAIBackend(f"http://127.0.0.1:{port}/v1", str(model), concurrency=4, retries=20)
+    backend = OpenAIBackend([f"http://127.0.0.1:{port}/v1"], str(model), concurrency=4, retries=20)
     with serving(model, port) as process:
         batches = backend.generate(requests, GREEDY)
         found = next(batches)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from curation.backends import Completion, Failure, never
+from curation.backends import Completion, Failure, Usage, never
 from curation.models import ModelReference
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Scripted:
         self, requests: Iterable[Request], decoding: Decoding, enough: Enough = never
     ) -> Iterator[list[Completion | Failure]]:
         for request in requests:
-            if enough(()):
+            if enough(Usage()):
                 return
             answers: list[Completion | Failure] = []
             for stream in request.streams:
