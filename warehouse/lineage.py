@@ -236,7 +236,7 @@ _KINDS: dict[str, _Kind] = {
         "splits",
         ("split",),
         "concat(role, ', ', (SELECT count(*) FROM split_members m WHERE m.split = row.split), "
-        "' pairs, sha256 ', substr(content_hash, 1, 12), ', recipe ', recipe)",
+        "' pairs in this store, sha256 ', substr(content_hash, 1, 12), ', recipe ', recipe)",
         (("sources of a split", ("split",)), ("configuration", ("configuration_id",))),
     ),
     "split member": _Kind(
