@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import jinja2
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from curation.backends import Completion, EmittedDigit, Failure, Request, Score, Usage, begun_answer, never
+from curation.backends import Completion, Failure, Request, Score, Usage, never
 from curation.backends.decoding import decode, draw_uniforms, prefill
-from curation.backends.tokens import digit_families, load_tokenizer, text_of
+from curation.backends.tokens import Prompt, completion, digit_families, load_tokenizer, tokenize
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from curation.backends import Decoding, DigitLogprobs, Enough
@@ -36,19 +35,11 @@ BATCHES_PER_WINDOW = 16
 """How many full batches of prompts are tokenized and sorted by length at a time."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Prompt:
-    """A request after the chat template: its token ids."""
-
-    request: Request
-    ids: list[int]
-
-
 @dataclass(slots=True, eq=False)
 class _Row:
     """One completion in flight."""
 
-    prompt: _Prompt
+    prompt: Prompt
     stream: int
     first: DigitLogprobs = (0.0, 0.0, 0.0, 0.0)
     tokens: list[int] = field(default_factory=list)
@@ -129,7 +120,7 @@ class TransformersBackend:
         """
         todo = iter(requests)
         while not enough(Usage()) and (window := self._window(todo)):
-            prompts, failures = self._tokenize(window, decoding.max_tokens)
+            prompts, failures = tokenize(self.tokenizer, window, self.context, decoding.max_tokens)
             if failures:
                 yield list(failures)
             prompts.sort(key=lambda prompt: -len(prompt.ids))
@@ -145,7 +136,7 @@ class TransformersBackend:
         """Read each prompt once, sorted by length as in `generate`; see ``Backend.score``."""
         todo = iter(requests)
         while window := list(islice(todo, BATCHES_PER_WINDOW * self.batch_size)):
-            prompts, failures = self._tokenize(window, 1)
+            prompts, failures = tokenize(self.tokenizer, window, self.context, 1)
             if failures:
                 yield list(failures)
             prompts.sort(key=lambda prompt: -len(prompt.ids))
@@ -185,36 +176,8 @@ class TransformersBackend:
                 yield list(answers)
                 del todo[: len(batch)]
 
-    def _tokenize(self, requests: Sequence[Request], max_tokens: int) -> tuple[list[_Prompt], list[Failure]]:
-        """Apply the chat template; prompts that leave no room for ``max_tokens`` fail."""
-        texts: dict[int, str] = {}
-        failures = []
-        for index, request in enumerate(requests):
-            turns, begun = begun_answer(request.messages)
-            chat = [{"role": turn.role, "content": turn.content} for turn in turns]
-            try:
-                # Not by continue_final_message: templates trim turns, and an answer goes on where it stood.
-                prompt = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-                texts[index] = prompt + begun
-            except jinja2.TemplateError as error:
-                failures.append(Failure(request.key, f"the chat template refuses this prompt: {error}"))
-        prompts = []
-        if texts:
-            # The template has written the special tokens already.
-            encoded = self.tokenizer(list(texts.values()), add_special_tokens=False, verbose=False)
-            for index, ids in zip(texts, encoded["input_ids"], strict=True):
-                if self.context is not None and len(ids) + max_tokens > self.context:
-                    reason = (
-                        f"the prompt has {len(ids)} tokens, the model takes {self.context - max_tokens} "
-                        f"(its context of {self.context} less {max_tokens} new ones)"
-                    )
-                    failures.append(Failure(requests[index].key, reason))
-                else:
-                    prompts.append(_Prompt(requests[index], ids))
-        return prompts, failures
-
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _read(self, prompts: list[_Prompt]) -> list[Score]:
+    def _read(self, prompts: list[Prompt]) -> list[Score]:
         """Score a batch of prompts."""
         logits = prefill(self.model, *self._padded(prompts), None)
         return [
@@ -256,7 +219,7 @@ class TransformersBackend:
         )
         return [self._completion(row, leads=index in leaders) for index, row in enumerate(rows)]
 
-    def _padded(self, prompts: list[_Prompt]) -> tuple[Any, Any]:
+    def _padded(self, prompts: list[Prompt]) -> tuple[Any, Any]:
         """Token ids of `prompts`, padded on the left, and the mask that hides the padding: [P, L] each."""
         length = max(len(prompt.ids) for prompt in prompts)
         padding = [length - len(prompt.ids) for prompt in prompts]
@@ -292,23 +255,10 @@ class TransformersBackend:
         return [(one, two, three, four) for one, two, three, four in logprobs.tolist()]
 
     def _completion(self, row: _Row, *, leads: bool) -> Completion:
-        tokens = row.tokens[:-1] if row.finish_reason == "stop" else row.tokens
-        # A text that ends with the digit is a prefix of the whole: its bytes before an ASCII character
-        # cannot be part of a character that is still incomplete.
-        digits = (
-            EmittedDigit(len(text_of(self.tokenizer, tokens[: at + 1])) - 1, logprobs)
-            for at, logprobs in row.digits
-        )
-        return Completion(
-            key=row.prompt.request.key,
-            stream=row.stream,
-            text=text_of(self.tokenizer, tokens),
-            finish_reason=row.finish_reason,
-            prompt_tokens=len(row.prompt.ids),
-            completion_tokens=len(row.tokens),
-            first=row.first,
-            digits=tuple(digits),
-            sent_tokens=len(row.prompt.ids) if leads else 0,
+        sent_tokens = len(row.prompt.ids) if leads else 0
+        return completion(
+            *(self.tokenizer, row.prompt, row.stream, row.tokens, row.finish_reason, row.first, row.digits),
+            sent_tokens=sent_tokens,
         )
 
     def _tensor(self, values: Any) -> Any:

@@ -203,7 +203,7 @@ class OpenAIBackend:
         """Drive the event loop a step at a time, so that it runs only while a batch is waited for."""
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             fleet = self._fleet()
-            crew = Crew(requests, partial(answer, fleet), lambda: fleet.room, enough, most, fleet.stopping)
+            crew = Crew(iter(requests), partial(answer, fleet), fleet, enough, most)
             try:
                 with _interruptible():
                     while batch := runner.run(crew.batch()):
