@@ -109,10 +109,20 @@ def update_difficulty(store: Store) -> dict[str, Any]:
             f"""
             CREATE TEMP TABLE measured AS
             SELECT {sql_content_id("difficulty", "pair_id", "configuration_id", "NULL")} AS difficulty_id,
-                solved.*, NULL::INTEGER AS step, c / n AS pass_1, pass_at_k(n, c, n) AS pass_n,
-                difficulty_band(n, c) AS band, '{GRADER_VERSION}' AS grader_version, $run::UUID AS run_id,
-                p.* EXCLUDE (n, c)
+                solved.*, NULL::INTEGER AS step, coalesce(d.pass_at_k[1], c / n) AS pass_1,
+                pass_at_k(n, c, n) AS pass_n, coalesce(d.band, difficulty_band(n, c)) AS band,
+                '{GRADER_VERSION}' AS grader_version, $run::UUID AS run_id, p.* EXCLUDE (n, c)
             FROM solved JOIN posteriors p USING (n, c)
+            -- Where a design has stopped, its band is that which all N samples would most probably give. Once all of
+            -- them were drawn of every pair it has no say any more.
+            LEFT JOIN (
+                SELECT DISTINCT ON (configuration_id) configuration_id, design_id
+                FROM designs d JOIN (
+                    SELECT configuration_id, min(n) AS fewest FROM solved GROUP BY configuration_id
+                ) USING (configuration_id)
+                WHERE fewest < d.n ORDER BY configuration_id, created_at DESC, design_id
+            ) USING (configuration_id)
+            LEFT JOIN (SELECT * FROM design_states WHERE more = 0) d USING (design_id, n, c)
             """,
             {"run": run.run_id},
         )
@@ -120,7 +130,7 @@ def update_difficulty(store: Store) -> dict[str, Any]:
             connection,
             "difficulty",
             "measured",
-            compared=("n", "c", "unparsable", "gold_tier", "grader_version"),
+            compared=("n", "c", "unparsable", "pass_1", "band", "gold_tier", "grader_version"),
             among="step IS NULL",
         )
         newest = connection.execute(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from curation.backends import Completion, Failure, Request, Usage
 from warehouse.failpoints import failpoint
@@ -31,6 +31,7 @@ class Progress:
     failed_samples: int = 0
     unanswered: int = 0
     unparsable: int = 0
+    spared: int = 0
     usage: Usage = field(default_factory=Usage)
     price: Price | None = None
 
@@ -49,11 +50,12 @@ class Progress:
 
     def summary(self) -> dict[str, Any]:
         """Counts for the ledger."""
-        left = self.wanted - self.samples - self.failed_samples
+        left = self.wanted - self.samples - self.failed_samples - self.spared
         return {
             "drawn": self.samples,
             "failures": self.failures,
             **({"unanswered": self.unanswered} if self.unanswered else {}),
+            **({"spared": self.spared} if self.spared else {}),
             **({"left": left} if left else {}),
             "unparsable": self.unparsable,
             "prompt_tokens": self.usage.prompt_tokens,
@@ -65,8 +67,40 @@ class Progress:
         }
 
 
+class Source(Protocol):
+    """Tasks, which may depend on what has been answered."""
+
+    def __iter__(self) -> Iterator[Task]:
+        """Itself."""
+        ...
+
+    def __next__(self) -> Task:
+        """The next task; where there is none, there may be one after an answer."""
+        ...
+
+    def answered(self, task: Task, tiers: Sequence[tuple[int, int | None]], *, failed: bool) -> None:
+        """Learn that nothing more comes of `task`, and the tiers of its samples, by index."""
+        ...
+
+
+class Everything:
+    """Tasks as they come, whatever is answered."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = iter(tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return self
+
+    def __next__(self) -> Task:
+        return next(self._tasks)
+
+    def answered(self, task: Task, tiers: Sequence[tuple[int, int | None]], *, failed: bool) -> None:
+        """Nothing follows from it."""
+
+
 def draw(
-    tasks: Iterable[Task],
+    source: Source,
     configuration: Configuration,
     backend: Backend,
     progress: Progress,
@@ -76,10 +110,10 @@ def draw(
     write: Callable[[str, Sequence[Mapping[str, Any]]], None],
     after_batch: Callable[[], None],
 ) -> None:
-    """Have `backend` answer `tasks`, in the order that suits it, until all are or the budget is spent.
+    """Have `backend` answer tasks, in the order that suits it, until all are or the budget is spent.
 
     Args:
-        tasks: Taken as the backend needs them.
+        source: Where they are taken from, as the backend needs them.
         configuration: What they are samples of.
         backend: The model.
         progress: Counts up.
@@ -95,22 +129,24 @@ def draw(
         waited = Usage(seconds=time.monotonic() - started - progress.usage.seconds)
         return budget.is_spent(progress.usage + unseen + waited)
 
-    def requests() -> Iterator[Request]:
-        for task in tasks:
-            asked[task.key] = _Asked(task, len(task.indices))
-            yield Request(task.key, task.messages, tuple(task.indices))
+    def request(task: Task) -> Request:
+        asked[task.key] = _Asked(task, len(task.indices))
+        return Request(task.key, task.messages, tuple(task.indices))
 
-    for batch in backend.generate(requests(), configuration.decoding, enough):
+    # A generator would be at its end where the source has nothing for now.
+    for batch in backend.generate(map(request, source), configuration.decoding, enough):
         completions = [answer for answer in batch if isinstance(answer, Completion)]
         spent = Usage.of(completions)
         seconds = time.monotonic() - started - progress.usage.seconds
         progress.usage += Usage(spent.prompt_tokens, spent.cached_tokens, spent.completion_tokens, seconds)
         each = seconds / max(1, spent.completion_tokens)
         prompts, rows, failures = [], [], []
+        closed: list[tuple[_Asked, bool]] = []
         for answer in batch:
             of = asked[answer.key]
             if isinstance(answer, Failure):
                 del asked[answer.key]
+                closed.append((of, True))
                 if _is_passing(answer):
                     progress.unanswered += 1
                     continue
@@ -119,10 +155,12 @@ def draw(
                 failures.append(of.task.failure_row(answer, configuration, run_id))
             else:
                 of.left -= 1
-                if not of.left:
-                    del asked[answer.key]
                 rows.append(of.task.sample_row(answer, configuration, run_id))
                 rows[-1]["seconds"] = each * answer.completion_tokens
+                of.tiers.append((rows[-1]["sample_index"], rows[-1]["tier"]))
+                if not of.left:
+                    del asked[answer.key]
+                    closed.append((of, False))
                 progress.samples += 1
                 progress.unparsable += rows[-1]["tier"] is None
             if not of.is_kept:
@@ -132,6 +170,8 @@ def draw(
         write("sample_failures", failures)
         write("samples", rows)
         failpoint("part")
+        for of, failed in closed:
+            source.answered(of.task, of.tiers, failed=failed)
         after_batch()
 
 
@@ -142,6 +182,7 @@ class _Asked:
     task: Task
     left: int
     is_kept: bool = False
+    tiers: list[tuple[int, int | None]] = field(default_factory=list)
 
 
 def _is_passing(answer: Completion | Failure) -> bool:

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curation.adaptive.designs import PROMPT_WEIGHT, Design, find_policy, learn_design
+from curation.adaptive.source import AdaptiveSource, pilot_share
 from curation.budget import UNLIMITED, Budget, estimate
-from curation.drawing import Progress, draw
+from curation.drawing import Everything, Progress, Source, draw
 from curation.sampling_plan import Work, by_template, save_plan
 from curation.selection import selected_pairs, split_pairs
 from warehouse.errors import TierwiseError
 from warehouse.ledger import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import uuid
+    from collections.abc import Callable, Mapping
 
     import duckdb
 
+    from curation.adaptive.policy import Policy, State
     from curation.backends import Backend
     from curation.configurations import Configuration
     from curation.sampling_plan import Render
@@ -49,6 +53,7 @@ def sample(
     seed: int = 0,
     retry_failed: bool = False,
     budget: Budget = UNLIMITED,
+    design: Design | None = None,
     dry_run: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -70,6 +75,7 @@ def sample(
         seed: Moves every random stream.
         retry_failed: Try again what failed before.
         budget: Once it is spent nothing more is begun.
+        design: Fewer samples where the band that `n` would give is known early.
         dry_run: Only count what is missing.
         report: Called after each finished batch.
 
@@ -87,6 +93,7 @@ def sample(
         "prompt": configuration.template.name,
         **asdict(configuration.decoding),
         **({"price": asdict(budget.price)} if budget.price else {}),
+        **({"adaptive": design.target, "agreement": design.agreement} if design else {}),
     }
     run = Run(kind, parameters, model_id=configuration.model_id, configuration_id=configuration_id)
     with (
@@ -95,7 +102,12 @@ def sample(
     ):
         plan = Path(directory) / "plan.parquet"
 
+        policy: Policy | None = None
+
         def plan_work(connection: duckdb.DuckDBPyConnection) -> int:
+            nonlocal policy
+            if design is not None:
+                policy = find_policy(connection, store.runs, configuration_id, design)
             pairs = _select(connection, where, limit) if split is None else split_pairs(connection, split)
             save_plan(
                 connection, store.runs, plan, configuration_id, settled(store.runs) if settled else None
@@ -122,7 +134,11 @@ def sample(
             report(progress)
             try:
                 if progress.wanted:
-                    _draw(long_run, configuration, load(), work, progress, budget, report)
+                    source: Source = Everything(work.tasks())
+                    if design is not None:
+                        learning = _Learning(design, configuration_id, pairs, long_run, progress)
+                        source = AdaptiveSource(work, pairs, design, policy, learning, progress)
+                    _draw(long_run, configuration, load(), source, progress, budget, report)
             finally:
                 run.summary = {**found, **progress.summary()}
     return {**run.summary, **long_run.waiting}
@@ -138,11 +154,41 @@ def _select(connection: duckdb.DuckDBPyConnection, where: str | None, limit: int
     return pairs
 
 
+@dataclass(frozen=True, slots=True)
+class _Learning:
+    """Makes the policy of a pilot's counts, and keeps it before anything leans on it."""
+
+    design: Design
+    configuration_id: uuid.UUID
+    pairs: int
+    long_run: LongRun
+    progress: Progress
+
+    def __call__(self, counts: Mapping[State, int]) -> Policy:
+        price, usage = self.progress.price, self.progress.usage
+        weight = PROMPT_WEIGHT
+        if price and price.completion:
+            weight = (price.prompt if price.cached is None else price.cached) / price.completion
+        # In samples: the prompt of a pair, which all of its pilot's share, beside what one of them generates.
+        prompts = usage.prompt_tokens * self.design.n / max(1, usage.completion_tokens)
+        policy, row, states = learn_design(
+            self.design,
+            self.configuration_id,
+            counts,
+            pilot_share(self.pairs),
+            weight * prompts,
+            str(self.long_run.run.run_id),
+        )
+        self.long_run.write_part("designs", [row])
+        self.long_run.write_part("design_states", states)
+        return policy
+
+
 def _draw(
     long_run: LongRun,
     configuration: Configuration,
     backend: Backend,
-    work: Work,
+    source: Source,
     progress: Progress,
     budget: Budget,
     report: Callable[[Progress], None],
@@ -157,7 +203,7 @@ def _draw(
             checkpoint = time.monotonic()
 
     draw(
-        work.tasks(),
+        source,
         configuration,
         backend,
         progress,

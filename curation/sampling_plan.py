@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from curation.grading import parse
@@ -38,7 +38,7 @@ def save_plan(
     needs no more samples.
     """
     keys = ("pair_id", "configuration_id", "prompt_hash")
-    existing = with_waiting(runs, "samples", (*keys, "sample_index"))
+    existing = with_waiting(runs, "samples", (*keys, "sample_index", "tier"))
     failures = with_waiting(runs, "sample_failures", keys)
     connection.execute(
         f"""
@@ -53,7 +53,8 @@ def save_plan(
             JOIN queries q ON q.query_id = p.query_id JOIN item_versions v ON v.item_version_id = c.item_version_id
             LEFT JOIN (
                 SELECT pair_id,
-                    list(DISTINCT {{'prompt': CAST(prompt_hash AS VARCHAR), 'index': sample_index}}) AS existing
+                    list(DISTINCT {{'prompt': CAST(prompt_hash AS VARCHAR), 'index': sample_index, 'tier': tier}})
+                        AS existing
                 FROM ({existing}) SEMI JOIN selected USING (pair_id)
                 WHERE configuration_id = '{configuration_id}' GROUP BY pair_id
             ) s ON s.pair_id = c.pair_id
@@ -67,7 +68,8 @@ def save_plan(
                 FROM ({settled or "SELECT NULL::UUID AS pair_id, NULL::UUID AS prompt_hash WHERE false"})
                 SEMI JOIN selected USING (pair_id) GROUP BY pair_id
             ) e ON e.pair_id = c.pair_id
-            ORDER BY c.pair_id
+            -- Prompts that begin alike are near each other, wherever they are read.
+            ORDER BY q.text, c.pair_id
         ) TO {sql_text(target)} (FORMAT parquet)
         """
     )
@@ -87,13 +89,18 @@ Render = Callable[[dict[str, Any]], Sequence[Rendered]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A prompt for a pair with the sample indices that are still to be drawn, by random stream."""
+    """A prompt for a pair with the sample indices that are still to be drawn, by random stream.
+
+    `outcomes` says of the samples that there are, by index, whether they state the gold tier.
+    """
 
     pair_id: str
     item_version_id: str
     prompt_hash: str
     rendered: Rendered
     indices: dict[int, int]
+    gold: int | None = None
+    outcomes: Mapping[int, bool] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -199,8 +206,8 @@ class Work:
         self.failed = 0
         self.settled = 0
 
-    def tasks(self) -> Iterator[Task]:
-        """Every prompt of which something is missing."""
+    def tasks(self, *, complete: bool = False) -> Iterator[Task]:
+        """Every prompt of which something is missing; or, with `complete`, also those of which nothing is."""
         import pyarrow.parquet as pq
 
         self.there = self.failed = self.settled = 0
@@ -209,12 +216,12 @@ class Work:
                 for row in batch.to_pylist():
                     for rendered in self._render(row):
                         task = self._task(row, rendered)
-                        if task.indices:
+                        if task.indices or complete:
                             yield task
 
     def _task(self, row: dict[str, Any], rendered: Rendered) -> Task:
         key = str(prompt_hash(rendered.messages))
-        existing = {e["index"] for e in row["existing"] if e["prompt"] == key}
+        existing = {e["index"]: e["tier"] == row["gold"] for e in row["existing"] if e["prompt"] == key}
         missing = [index for index in range(self._n) if index not in existing]
         self.there += self._n - len(missing)
         if key in row["settled"]:
@@ -229,7 +236,7 @@ class Work:
             content_id("stream", row["pair_id"], self._configuration_id, key, index, self._seed).int: index
             for index in missing
         }
-        return Task(row["pair_id"], row["item_version_id"], key, rendered, streams)
+        return Task(row["pair_id"], row["item_version_id"], key, rendered, streams, row["gold"], existing)
 
 
 def by_template(template: Template) -> Render:

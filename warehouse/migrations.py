@@ -90,6 +90,8 @@ def _to_version_9(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _to_version_10(connection: duckdb.DuckDBPyConnection) -> None:
+    for name in ("designs", "design_states"):
+        _execute_all(connection, TABLE_BY_NAME[name].ddl())
     for table, name, kind in (
         ("samples", "sent_tokens", "INTEGER"),
         ("samples", "cached_tokens", "INTEGER"),

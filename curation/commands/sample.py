@@ -16,6 +16,7 @@ from curation.commands.options import (
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
+    from curation.adaptive.policy import Target
     from curation.backends.opening import Engine
     from curation.budget import Budget
     from curation.drawing import Progress
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--n", "n", type=click.IntRange(1), required=True, help="Samples wanted for each pair.")
+@click.option(
+    "--adaptive",
+    type=click.Choice(["bands", "groups"]),
+    help="Stop drawing from a pair once its difficulty band under N samples, or its group (mostly solved, useful, "
+    "unsolved), is known.",
+)
+@click.option(
+    "--agreement",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="With --adaptive: for this share of pairs it is to be that of N samples.",
+)
 @where_option
 @limit_option
 @click.option(
@@ -61,6 +75,8 @@ if TYPE_CHECKING:
 @json_option
 def sample(
     n: int,
+    adaptive: Target | None,
+    agreement: float,
     where: str | None,
     limit: int | None,
     model: str,
@@ -81,6 +97,7 @@ def sample(
 
     Stop it when you like: finished batches are kept, and the same command goes on from there.
     """
+    from curation.adaptive.designs import Design
     from curation.backends import Decoding
     from curation.backends.opening import find_model, open_backend
     from curation.configurations import Configuration
@@ -109,6 +126,7 @@ def sample(
             seed=seed,
             retry_failed=retry_failed,
             budget=budget,
+            design=Design(n, adaptive, agreement) if adaptive else None,
             dry_run=dry_run,
             report=report,
         )

@@ -150,6 +150,7 @@ _BACK: dict[int, tuple[str, ...]] = {
     7: tuple(f"DROP TABLE {name}" for name in ("findings", "checked_texts")),
     8: tuple(f"DROP TABLE {name}" for name in ("derived_verdicts", "sample_steps")),
     10: (
+        *(f"DROP TABLE {name}" for name in ("designs", "design_states")),
         *(f"ALTER TABLE samples DROP COLUMN {name}" for name in ("sent_tokens", "cached_tokens", "seconds")),
         "ALTER TABLE predictions DROP COLUMN cached_tokens",
     ),

@@ -159,6 +159,58 @@ SAMPLING: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "designs",
+        "Designs of adaptive pass@N: when to stop drawing from a pair, learned from the first samples of a run.",
+        ("design_id",),
+        (
+            identifier("design_id", "Design."),
+            CONFIGURATION,
+            Column("n", "INTEGER", "Samples after which a pair's band is what it is."),
+            Column("first", "INTEGER", "Samples that are drawn of every pair."),
+            Column(
+                "target", "VARCHAR", "What is to be right: bands, or groups of them that are treated alike."
+            ),
+            Column("agreement", "DOUBLE", "Share of pairs for which it is to be."),
+            Column(
+                "expected_agreement", "DOUBLE", "That share, as expected of pairs like those of the pilot."
+            ),
+            Column("expected_samples", "DOUBLE", "Samples a pair, as expected of them."),
+            Column(
+                "asking_cost",
+                "DOUBLE",
+                "What reading a prompt again costs, in samples, as it was reckoned with.",
+            ),
+            Column(
+                "pilot_pairs", "INTEGER", "Pairs that it was learned from: all n samples of them were drawn."
+            ),
+            Column("pilot_share", "DOUBLE", "Share of pairs that these were to be."),
+            Column("prior", "DOUBLE[]", "Weights of the solve rates 0, 1/200, … 1 that were learned."),
+            Column("created_at", "TIMESTAMP", "When it was learned."),
+            RUN,
+        ),
+    ),
+    Table(
+        "design_states",
+        "What a design does with a pair that has c correct of n samples.",
+        ("design_id", "n", "c"),
+        (
+            Column("design_id", "UUID", "Design.", "designs"),
+            Column("n", "INTEGER", "Samples drawn."),
+            Column("c", "INTEGER", "Correct ones."),
+            Column("more", "INTEGER", "How many more to draw; 0 to stop."),
+            Column("band", "VARCHAR", "Band that all N samples would most probably give."),
+            Column("probability", "DOUBLE", "How probable it, or its group, is."),
+            Column(
+                "pass_at_k",
+                "DOUBLE[]",
+                "Unbiased pass@1 to pass@first of a pair that stops here (c/n is biased where c decides n); NULL where "
+                "none does.",
+                required=False,
+            ),
+            RUN,
+        ),
+    ),
+    Table(
         "grades",
         "What the grader says of a sample under a gold judgment.",
         ("grade_id",),
@@ -198,7 +250,11 @@ SAMPLING: tuple[Table, ...] = (
             Column("n", "INTEGER", "Graded samples."),
             Column("c", "INTEGER", "Correct samples."),
             Column("unparsable", "INTEGER", "Unparsable samples, counted in n as not correct."),
-            Column("pass_1", "DOUBLE", "pass@1 = c / n."),
+            Column(
+                "pass_1",
+                "DOUBLE",
+                "pass@1 = c / n; where adaptive sampling has stopped, the unbiased estimate of design_states.",
+            ),
             Column("pass_n", "DOUBLE", "pass@n: 1 if any sample is correct, else 0."),
             Column("posterior_alpha", "DOUBLE", "Beta posterior of the solve rate: c + 1/2 (Jeffreys)."),
             Column("posterior_beta", "DOUBLE", "Beta posterior of the solve rate: n − c + 1/2 (Jeffreys)."),
@@ -210,7 +266,8 @@ SAMPLING: tuple[Table, ...] = (
             Column(
                 "band",
                 "VARCHAR",
-                "solved (c = n), easy (c/n ≥ 3/4), medium (≥ 3/8), hard (> 0) or unsolved (c = 0).",
+                "solved (c = n), easy (c/n ≥ 3/4), medium (≥ 3/8), hard (> 0) or unsolved (c = 0); where adaptive "
+                "sampling has stopped, that which all its samples would most probably give.",
             ),
             Column("gold_tier", "INTEGER", "Gold tier it was measured against."),
             Column("grader_version", "VARCHAR", "Version of parser and grader."),
