@@ -109,6 +109,7 @@ def draw(
     run_id: str,
     write: Callable[[str, Sequence[Mapping[str, Any]]], None],
     after_batch: Callable[[], None],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Have `backend` answer tasks, in the order that suits it, until all are or the budget is spent.
 
@@ -121,13 +122,14 @@ def draw(
         run_id: Of the rows.
         write: Takes rows of a table; what it was given is kept, whatever happens next.
         after_batch: Called when the rows of a batch are written.
+        stopped: Whether nothing more is to be begun, whatever the budget.
     """
     started = time.monotonic()
     asked: dict[str, _Asked] = {}
 
     def enough(unseen: Usage) -> bool:
         waited = Usage(seconds=time.monotonic() - started - progress.usage.seconds)
-        return budget.is_spent(progress.usage + unseen + waited)
+        return stopped() or budget.is_spent(progress.usage + unseen + waited)
 
     def request(task: Task) -> Request:
         asked[task.key] = _Asked(task, len(task.indices))

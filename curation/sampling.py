@@ -7,6 +7,7 @@ once, for a plan; from then on finished batches become parts, merged at checkpoi
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from curation.adaptive.designs import PROMPT_WEIGHT, Design, find_policy, learn_design
 from curation.adaptive.source import AdaptiveSource, pilot_share
 from curation.budget import UNLIMITED, Budget, estimate
+from curation.cluster.driver import draw_on_cluster
+from curation.cluster.worker import Errand
 from curation.drawing import Everything, Progress, Source, draw
 from curation.sampling_plan import Work, by_template, save_plan
 from curation.selection import selected_pairs, split_pairs
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from curation.adaptive.policy import Policy, State
     from curation.backends import Backend
+    from curation.cluster.driver import Cluster
     from curation.configurations import Configuration
     from curation.sampling_plan import Render
     from warehouse.store import LongRun, Store
@@ -54,6 +58,7 @@ def sample(
     retry_failed: bool = False,
     budget: Budget = UNLIMITED,
     design: Design | None = None,
+    cluster: Cluster | None = None,
     dry_run: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> dict[str, Any]:
@@ -76,6 +81,7 @@ def sample(
         retry_failed: Try again what failed before.
         budget: Once it is spent nothing more is begun.
         design: Fewer samples where the band that `n` would give is known early.
+        cluster: Workers who draw in place of this process.
         dry_run: Only count what is missing.
         report: Called after each finished batch.
 
@@ -117,11 +123,14 @@ def sample(
         pairs = store.read_with_parts(plan_work)
         render = render or by_template(configuration.template)
         work = Work(plan, configuration_id, render, n, each=each, seed=seed, retry_failed=retry_failed)
-        wanted = [len(task.indices) for task in work.tasks()]
-        progress = Progress(sum(wanted), price=budget.price)
+        to_draw = wanted = 0
+        for task in work.tasks():
+            to_draw += 1
+            wanted += len(task.indices)
+        progress = Progress(wanted, price=budget.price)
         found = {"configuration": str(configuration_id), "pairs": pairs, "already_there": work.there}
         if settled:
-            found |= {"pairs_settled": work.settled, "pairs_to_draw": len(wanted)}
+            found |= {"pairs_settled": work.settled, "pairs_to_draw": to_draw}
         if work.failed:
             found["failed_before"] = work.failed
         if dry_run:
@@ -132,8 +141,16 @@ def sample(
             for table, row in configuration.rows(run.run_id):
                 long_run.write_part(table, [row])
             report(progress)
+            if cluster is not None:
+                plan = Path(shutil.copy(plan, long_run.path))
             try:
-                if progress.wanted:
+                if progress.wanted and cluster is not None:
+                    errand = Errand(
+                        *(plan, long_run.path, str(run.run_id), configuration, render),
+                        *(n, seed, retry_failed, cluster.engine),
+                    )
+                    draw_on_cluster(errand, pairs, cluster.workers, progress, budget, report)
+                elif progress.wanted:
                     source: Source = Everything(work.tasks())
                     if design is not None:
                         learning = _Learning(design, configuration_id, pairs, long_run, progress)

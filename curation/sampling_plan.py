@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    import pyarrow.parquet as pq
 
     from curation.backends import Completion, DigitLogprobs, Failure, Message
     from curation.configurations import Configuration
     from curation.prompts import Template
+
+
+ROW_GROUP = 2_048
 
 
 def save_plan(
@@ -70,7 +74,7 @@ def save_plan(
             ) e ON e.pair_id = c.pair_id
             -- Prompts that begin alike are near each other, wherever they are read.
             ORDER BY q.text, c.pair_id
-        ) TO {sql_text(target)} (FORMAT parquet)
+        ) TO {sql_text(target)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})
         """
     )
 
@@ -163,6 +167,14 @@ class Task:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows of a plan that follow each other: `size` of them from `number` times that."""
+
+    number: int
+    size: int
+
+
 def pair_of(key: str) -> str:
     """The pair of a request that `Task.key` named."""
     return key.partition(":")[0]
@@ -182,6 +194,7 @@ class Work:
         each: At most so many of those that are missing.
         seed: Moves every random stream.
         retry_failed: Take pairs that failed before.
+        block: Only these rows.
     """
 
     def __init__(
@@ -194,6 +207,7 @@ class Work:
         each: int | None,
         seed: int,
         retry_failed: bool,
+        block: Block | None = None,
     ) -> None:
         self._plan = plan
         self._configuration_id = str(configuration_id)
@@ -202,22 +216,29 @@ class Work:
         self._each = each
         self._seed = seed
         self._retry_failed = retry_failed
+        self._block = block
         self.there = 0
         self.failed = 0
         self.settled = 0
 
     def tasks(self, *, complete: bool = False) -> Iterator[Task]:
         """Every prompt of which something is missing; or, with `complete`, also those of which nothing is."""
+        self.there = self.failed = self.settled = 0
+        for row in self._rows():
+            for rendered in self._render(row):
+                task = self._task(row, rendered)
+                if task.indices or complete:
+                    yield task
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
         import pyarrow.parquet as pq
 
-        self.there = self.failed = self.settled = 0
         with pq.ParquetFile(self._plan) as file:
+            if self._block is not None:
+                yield from _rows_of(file, self._block)
+                return
             for batch in file.iter_batches(batch_size=1_024):
-                for row in batch.to_pylist():
-                    for rendered in self._render(row):
-                        task = self._task(row, rendered)
-                        if task.indices or complete:
-                            yield task
+                yield from batch.to_pylist()
 
     def _task(self, row: dict[str, Any], rendered: Rendered) -> Task:
         key = str(prompt_hash(rendered.messages))
@@ -237,6 +258,19 @@ class Work:
             for index in missing
         }
         return Task(row["pair_id"], row["item_version_id"], key, rendered, streams, row["gold"], existing)
+
+
+def _rows_of(file: pq.ParquetFile, block: Block) -> Iterator[dict[str, Any]]:
+    """The rows of `block`, of which no more is read than the row groups that hold them."""
+    first, end = block.number * block.size, (block.number + 1) * block.size
+    start = 0
+    for number in range(file.num_row_groups):
+        length = file.metadata.row_group(number).num_rows
+        if first < start + length and start < end:
+            skipped = max(0, first - start)
+            group = file.read_row_group(number).slice(skipped, min(end - start, length) - skipped)
+            yield from group.to_pylist()
+        start += length
 
 
 def by_template(template: Template) -> Render:

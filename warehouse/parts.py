@@ -63,28 +63,9 @@ class RunDirectory:
             raise
 
     def write_part(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write `rows` of `table` as the next part. It is durable on return.
-
-        Raises:
-            TierwiseError: The disk is full or cannot be written.
-            ValueError: A row has a column that `table` has not, or lacks a required one. Better now than in
-                a merge that can never succeed.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        declared = TABLE_BY_NAME[table]
-        unknown = {name for row in rows for name in row} - {column.name for column in declared.columns}
-        if unknown:
-            raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
-        data = pa.Table.from_pylist(list(rows), schema=arrow_schema(declared))
-        for column in declared.columns:
-            if column.required and data.column(column.name).null_count:
-                raise ValueError(f"{table}.{column.name} is required")
+        """Write `rows` of `table` as the next part; see the function."""
         self._parts += 1
-        sink = pa.BufferOutputStream()
-        pq.write_table(data, sink, compression="zstd")
-        _write_durably(self.path / f"part-{self._parts:06d}.{table}.parquet", sink.getvalue().to_pybytes())
+        write_part(self.path, f"{self._parts:06d}", table, rows)
 
     def save_run(self) -> None:
         """Write the run's ledger row, durably, over the former one."""
@@ -96,6 +77,30 @@ class RunDirectory:
 
     def _save_run(self, directory: Path) -> None:
         _write_durably(directory / _LEDGER_ROW, self.run.to_json().encode())
+
+
+def write_part(directory: Path, name: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `rows` of `table` as the part `name` of the run in `directory`. It is durable on return.
+
+    Raises:
+        TierwiseError: The disk is full or cannot be written.
+        ValueError: A row has a column that `table` has not, or lacks a required one. Better now than in a merge that
+            can never succeed.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    declared = TABLE_BY_NAME[table]
+    unknown = {name for row in rows for name in row} - {column.name for column in declared.columns}
+    if unknown:
+        raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
+    data = pa.Table.from_pylist(list(rows), schema=arrow_schema(declared))
+    for column in declared.columns:
+        if column.required and data.column(column.name).null_count:
+            raise ValueError(f"{table}.{column.name} is required")
+    sink = pa.BufferOutputStream()
+    pq.write_table(data, sink, compression="zstd")
+    _write_durably(directory / f"part-{name}.{table}.parquet", sink.getvalue().to_pybytes())
 
 
 def waiting_parts(runs: Path, table: str = "*") -> list[Path]:

@@ -176,6 +176,11 @@ class LongRun:
         if rows:
             self._directory.write_part(table, rows)
 
+    @property
+    def path(self) -> Path:
+        """Its directory, for what others write in its name."""
+        return self._directory.path
+
     def checkpoint(self, *, wait: float = 0.0) -> bool:
         """Merge what waits if the store is free within `wait` seconds; `held_by` tells who kept it."""
         try:

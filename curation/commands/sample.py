@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -67,6 +67,15 @@ if TYPE_CHECKING:
     help="Answer-first: draw the first token among the four tier digits, as serving reads it.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Moves all random streams.")
+@click.option(
+    "--engine",
+    "runner",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Draw in this process, or by workers on the Ray cluster that RAY_ADDRESS names, or on one of this machine.",
+)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="With --engine ray.")
 @engine_options
 @budget_options
 @retry_failed_option
@@ -86,6 +95,8 @@ def sample(
     top_p: float,
     guided: bool,
     seed: int,
+    runner: Literal["local", "ray"],
+    workers: int,
     engine: Engine,
     budget: Budget,
     retry_failed: bool,
@@ -100,10 +111,15 @@ def sample(
     from curation.adaptive.designs import Design
     from curation.backends import Decoding
     from curation.backends.opening import find_model, open_backend
+    from curation.cluster.driver import Cluster
     from curation.configurations import Configuration
     from curation.prompts import load_judging_template
     from curation.sampling import sample as draw
 
+    if runner == "ray" and adaptive:
+        raise click.UsageError(
+            "--adaptive is for one process: leave out --engine ray, or draw the pilot first"
+        )
     template = load_judging_template(prompt)
     reference = find_model(model, engine)
     guide = guided and template.format == "answer-first"
@@ -126,6 +142,7 @@ def sample(
             seed=seed,
             retry_failed=retry_failed,
             budget=budget,
+            cluster=Cluster(workers, engine) if runner == "ray" else None,
             design=Design(n, adaptive, agreement) if adaptive else None,
             dry_run=dry_run,
             report=report,
