@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 class Engine:
     """How a model is run; None is the backend's default.
 
+    Raises:
+        TierwiseError: It has arguments of an engine that it does not use.
+
     Attributes:
         backend: What runs a model of this machine.
         dtype: Precision of its weights.
@@ -34,6 +37,10 @@ class Engine:
     concurrency: int = 512
     timeout: float = 120.0
 
+    def __post_init__(self) -> None:
+        if self.arguments and self.backend != "vllm":
+            raise TierwiseError("--vllm is for vLLM's engine: add --backend vllm")
+
 
 DEFAULT = Engine()
 
@@ -42,11 +49,9 @@ def find_model(name: str, engine: Engine = DEFAULT) -> ModelReference | ServedMo
     """The model that `name` means, on this machine or, as ``openai:…``, behind servers.
 
     Raises:
-        TierwiseError: As `resolve` and `served`; or servers are named for a model on this machine, an engine for one
-            elsewhere, or vLLM's arguments without vLLM.
+        TierwiseError: As `resolve` and `served`; or servers are named for a model on this machine, or an engine for one
+            elsewhere.
     """
-    if engine.arguments and engine.backend != "vllm":
-        raise TierwiseError("--vllm is for vLLM's engine: add --backend vllm")
     if name.startswith(SERVED):
         if engine.backend == "vllm":
             raise TierwiseError(f"{name} is behind a server, which has its engine: leave --backend out")

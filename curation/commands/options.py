@@ -49,7 +49,7 @@ def _arguments(
     return tuple(pairs)
 
 
-_ENGINE = (
+_LOCAL = (
     click.option(
         "--backend",
         type=click.Choice(["transformers", "vllm"]),
@@ -67,6 +67,9 @@ _ENGINE = (
         callback=_arguments,
         help="An argument of vLLM's engine, as tensor_parallel_size=4 or data_parallel_size=2; may be repeated.",
     ),
+)
+
+_SERVED = (
     click.option(
         "--endpoint",
         "endpoints",
@@ -107,15 +110,23 @@ _BUDGET = (
 
 def engine_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of how a model is run; the command gets them as `engine`, an `Engine`."""
+    return _stacked(_with_engine(command), (*_LOCAL, *_SERVED))
 
+
+def local_engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a model of this machine."""
+    return _stacked(_with_engine(command), _LOCAL)
+
+
+def _with_engine(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_engine(**given: Any) -> None:
         from curation.backends.opening import Engine
 
-        names = [each.name for each in dataclasses.fields(Engine)]
+        names = [each.name for each in dataclasses.fields(Engine) if each.name in given]
         command(engine=Engine(**{name: given.pop(name) for name in names}), **given)
 
-    return _stacked(with_engine, _ENGINE)
+    return with_engine
 
 
 def budget_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from curation.commands.options import local_engine_options
 from warehouse.console import db_option, json_option, print_summary, progress
 
 if TYPE_CHECKING:
     from curation.backends import Backend
+    from curation.backends.opening import Engine
     from eval.predict.baselines import Baseline
     from warehouse.store import Store
 
@@ -27,14 +29,7 @@ DEFAULT_MODEL = "smollm2-135m"
     "[default: answer-first]",
 )
 @click.option("--max-tokens", type=click.IntRange(1), help="Of a reason-first answer.  [default: 256]")
-@click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float32"]),
-    help="Precision of the weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(1), help="Pairs at a time.  [default: 32 on a CPU, 256 on a GPU]"
-)
+@local_engine_options
 @click.option("--dry-run", is_flag=True, help="Only say how much there is to predict.")
 @click.option(
     "--baseline",
@@ -58,8 +53,7 @@ def predict(
     model: str | None,
     prompt: str | None,
     max_tokens: int | None,
-    dtype: Literal["bfloat16", "float32"] | None,
-    batch_size: int | None,
+    engine: Engine,
     dry_run: bool,
     baseline: Baseline | None,
     path: Path | None,
@@ -72,12 +66,15 @@ def predict(
     Stop it when you like: finished batches are kept, and the same command goes on from there. Probabilities from a
     file must sum to 1 within 0.02, and are normalised; rows beyond it are rejects.
     """
-    of_model = {
+    from curation.backends.opening import DEFAULT
+
+    of_model: dict[str, Any] = {
         "--model": model,
         "--prompt": prompt,
         "--max-tokens": max_tokens,
-        "--dtype": dtype,
-        "--batch-size": batch_size,
+        **{f"--{name.replace('_', '-')}": getattr(engine, name) or None for name in ("dtype", "batch_size")},
+        "--vllm": engine.arguments or None,
+        "--backend": None if engine.backend == DEFAULT.backend else engine.backend,
         "--dry-run": dry_run or None,
     }
     other = "--baseline" if baseline else "--from" if path is not None else None
@@ -108,7 +105,7 @@ def predict(
             max_tokens,
             name,
             dry_run=dry_run,
-            loading={"dtype": dtype, "batch_size": batch_size},
+            engine=engine,
         )
     print_summary(summary, as_json)
     if not (as_json or dry_run or summary.get("missing") or summary.get("waiting")):
@@ -126,8 +123,9 @@ def _predict_by_model(
     name: str | None,
     *,
     dry_run: bool,
-    loading: dict[str, Any],
+    engine: Engine,
 ) -> dict[str, Any]:
+    from curation.backends.opening import open_backend
     from curation.models import resolve
     from curation.prompts import load_judging_template
     from eval.predict.answer_first import predict_answer_first
@@ -140,9 +138,7 @@ def _predict_by_model(
     called = f"{Path(reference.name).name}.{template.name}" if name is None else name
 
     def load() -> Backend:
-        from curation.backends.transformers import TransformersBackend
-
-        return TransformersBackend(str(reference.path), **loading)
+        return open_backend(reference, engine)
 
     with progress("{task.fields[speed]}") as shown:
         task = shown.add_task(f"pairs by {called}", total=None, speed="loading the model")

@@ -14,6 +14,7 @@ import pytest
 
 from curation.backends.opening import Engine, find_model
 from curation.models import SMOLLM2, resolve, served
+from tests.tiny_model import save_tiny_model
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
@@ -123,8 +124,32 @@ def test_a_served_model_may_be_at_several_places() -> None:
     assert served("openai:gpt", ("http://b:8000/v1",)).urls == ("http://b:8000/v1",)
     engine = Engine(endpoints=("http://b:8000/v1",))
     assert find_model("openai:gpt", engine) == served("openai:gpt", engine.endpoints)
+    with pytest.raises(TierwiseError, match="has its engine: leave --backend out"):
+        find_model("openai:gpt", Engine("vllm"))
+    with pytest.raises(TierwiseError, match="add --backend vllm"):
+        Engine(arguments=(("tensor_parallel_size", 2),))
     with pytest.raises(TierwiseError, match="--endpoint goes with a served model: name it as openai:MODEL"):
         find_model("smollm2-135m", engine)
+
+
+def test_an_adapter_is_its_model_with_something_on_top(tmp_path: Path) -> None:
+    base, adapter = save_tiny_model(tmp_path / "base"), tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    found, plain = resolve(str(adapter)), resolve(str(base))
+    assert (found.path, found.adapter, found.place) == (base, adapter, str(adapter))
+    assert found.digest != plain.digest
+    (adapter / "adapter_model.safetensors").write_bytes(b"others")
+    assert resolve(str(adapter)).digest not in (found.digest, plain.digest)
+    (adapter / "adapter_config.json").write_text("{}")
+    with pytest.raises(TierwiseError, match="does not name the model that the adapter is for"):
+        resolve(str(adapter))
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "/gone"}')
+    with pytest.raises(
+        TierwiseError, match="is for another model: the model directory '/gone' does not exist"
+    ):
+        resolve(str(adapter))
 
 
 def run_resolve(name: str, cache: Path) -> subprocess.Popen[str]:
