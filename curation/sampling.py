@@ -144,18 +144,29 @@ def sample(
             if cluster is not None:
                 plan = Path(shutil.copy(plan, long_run.path))
             try:
-                if progress.wanted and cluster is not None:
-                    errand = Errand(
-                        *(plan, long_run.path, str(run.run_id), configuration, render),
-                        *(n, seed, retry_failed, cluster.engine),
-                    )
-                    draw_on_cluster(errand, pairs, cluster.workers, progress, budget, report)
-                elif progress.wanted:
-                    source: Source = Everything(work.tasks())
-                    if design is not None:
-                        learning = _Learning(design, configuration_id, pairs, long_run, progress)
-                        source = AdaptiveSource(work, pairs, design, policy, learning, progress)
-                    _draw(long_run, configuration, load(), source, progress, budget, report)
+                if progress.wanted:
+                    learn = _Learning(design, configuration_id, pairs, long_run, progress)
+                    if cluster is not None:
+                        errand = Errand(
+                            plan,
+                            long_run.path,
+                            str(run.run_id),
+                            configuration,
+                            render,
+                            n=n,
+                            seed=seed,
+                            retry_failed=retry_failed,
+                            engine=cluster.engine,
+                            pairs=pairs,
+                            design=design,
+                            policy=policy,
+                        )
+                        draw_on_cluster(errand, cluster.workers, progress, budget, learn, report)
+                    else:
+                        source: Source = Everything(work.tasks())
+                        if design is not None:
+                            source = AdaptiveSource(work, pairs, design, policy, learn, progress)
+                        _draw(long_run, configuration, load(), source, progress, budget, report)
             finally:
                 run.summary = {**found, **progress.summary()}
     return {**run.summary, **long_run.waiting}
@@ -175,13 +186,14 @@ def _select(connection: duckdb.DuckDBPyConnection, where: str | None, limit: int
 class _Learning:
     """Makes the policy of a pilot's counts, and keeps it before anything leans on it."""
 
-    design: Design
+    design: Design | None
     configuration_id: uuid.UUID
     pairs: int
     long_run: LongRun
     progress: Progress
 
     def __call__(self, counts: Mapping[State, int]) -> Policy:
+        assert self.design is not None
         price, usage = self.progress.price, self.progress.usage
         weight = PROMPT_WEIGHT
         if price and price.completion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from itertools import filterfalse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from curation.adaptive.designs import Design
     from curation.adaptive.policy import Policy, State
     from curation.drawing import Progress
-    from curation.sampling_plan import Task, Work
+    from curation.sampling_plan import Task
 
 PILOT = 200
 """Pairs of which all N samples are drawn, to learn how solve rates are spread; at most a tenth of all pairs."""
 FEWEST = 20
+
+
+class Tasks(Protocol):
+    """What tasks are taken from, as often as asked."""
+
+    def tasks(self, *, complete: bool = False) -> Iterator[Task]:
+        """Every prompt of which something is missing; or, with `complete`, also those of which nothing is."""
+        ...
 
 
 @dataclass(slots=True)
@@ -52,11 +60,11 @@ class AdaptiveSource:
 
     def __init__(
         self,
-        work: Work,
+        work: Tasks,
         pairs: int,
         design: Design,
         policy: Policy | None,
-        learn: Callable[[Mapping[State, int]], Policy],
+        learn: Callable[[Mapping[State, int]], Policy | None],
         progress: Progress,
     ) -> None:
         """Take the tasks of `work`.
@@ -66,7 +74,7 @@ class AdaptiveSource:
             pairs: How many there are.
             design: What is asked for.
             policy: What to do in each state, if it is known.
-            learn: Makes the policy of the pilot's counts.
+            learn: Makes the policy of the pilot's counts; None ends with the pilot.
             progress: Is told how many samples are spared.
         """
         self._work = work
@@ -77,7 +85,7 @@ class AdaptiveSource:
         self._open: dict[str, _Pair] = {}
         self._ready: deque[Task] = deque()
         self._counts: Counter[State] = Counter()
-        self._pilot_share = pilot_share(pairs)
+        self._is_pilot = pilot_of(pairs)
         self._tasks: Iterator[Task] = (
             filter(self._is_pilot, work.tasks(complete=True)) if policy is None else work.tasks()
         )
@@ -93,6 +101,8 @@ class AdaptiveSource:
                 self._go_on(self._open[task.key])
             elif self._policy is None and not self._open:
                 self._policy = self._learn(self._counts)
+                if self._policy is None:
+                    raise StopIteration
                 self._tasks = filterfalse(self._is_pilot, self._work.tasks())
             else:
                 raise StopIteration
@@ -106,10 +116,6 @@ class AdaptiveSource:
             del self._open[task.key]
         else:
             self._go_on(pair)
-
-    def _is_pilot(self, task: Task) -> bool:
-        # Ids are content hashes, so that their first digits choose at random, and always the same.
-        return int(task.pair_id[:8], 16) < self._pilot_share * 16**8
 
     def _go_on(self, pair: _Pair) -> None:
         """Draw what comes next of `pair`, or leave it."""
@@ -127,6 +133,13 @@ class AdaptiveSource:
 
     def _more(self, state: State) -> int:
         return 0 if self._policy is None else self._policy.more[state]
+
+
+def pilot_of(pairs: int) -> Callable[[Task], bool]:
+    """Whether a task is of the pilot of so many pairs."""
+    # Ids are content hashes, so that their first digits choose at random, and always the same.
+    below = pilot_share(pairs) * 16**8
+    return lambda task: int(task.pair_id[:8], 16) < below
 
 
 def pilot_share(pairs: int) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from curation.backends import Usage
@@ -12,10 +13,11 @@ from curation.cluster.worker import Worker
 from warehouse.errors import TierwiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
 
+    from curation.adaptive.policy import Policy, State
     from curation.backends.opening import Engine
     from curation.budget import Budget
     from curation.cluster.worker import Errand
@@ -42,37 +44,57 @@ def block_pairs(pairs: int, workers: int) -> int:
 
 def draw_on_cluster(
     errand: Errand,
-    pairs: int,
     workers: int,
     progress: Progress,
     budget: Budget,
+    learn: Callable[[Mapping[State, int]], Policy],
     report: Callable[[Progress], None],
 ) -> None:
     """Draw what is missing of a plan by `workers`, each with a backend of its own.
 
-    A block whose worker dies goes to another one. Once the budget is spent no worker begins anything more.
+    A block whose worker dies goes to another one. Once the budget is spent no worker begins anything more. An adaptive
+    run whose policy is not known goes over the blocks twice, first for its pilot.
 
     Args:
         errand: What they are told.
-        pairs: Rows of the plan.
         workers: How many there are to be.
         progress: Counts up.
         budget: Of this call.
+        learn: Makes an adaptive run's policy of its pilot's counts.
         report: Called after each block.
 
     Raises:
         TierwiseError: Ray is not installed, or the cluster cannot be reached.
     """
-    for done in _blocks_done(errand, pairs, workers):
-        for name in ("samples", "failures", "failed_samples", "unanswered", "unparsable"):
+    if errand.design is not None and errand.policy is None:
+        pilot = _go_over(errand, workers, progress, budget, report)
+        if errand.stop.exists():
+            return
+        errand = replace(errand, policy=learn(pilot))
+    _go_over(errand, workers, progress, budget, report)
+
+
+def _go_over(
+    errand: Errand,
+    workers: int,
+    progress: Progress,
+    budget: Budget,
+    report: Callable[[Progress], None],
+) -> dict[State, int]:
+    """Have all blocks drawn; return the pilot's counts."""
+    pilot: Counter[State] = Counter()
+    for done in _blocks_done(errand, workers):
+        pilot.update({(errand.n, c): int(pairs) for c, pairs in enumerate(done["pilot"])})
+        for name in ("samples", "spared", "failures", "failed_samples", "unanswered", "unparsable"):
             setattr(progress, name, getattr(progress, name) + done[name])
         progress.usage += Usage.of_summary(done)
         report(progress)
         if budget.is_spent(progress.usage):
             errand.stop.touch()
+    return pilot
 
 
-def _blocks_done(errand: Errand, pairs: int, workers: int) -> Iterator[dict[str, Any]]:
+def _blocks_done(errand: Errand, workers: int) -> Iterator[dict[str, Any]]:
     """What came of each block, as it is finished."""
     # Of a cluster that it starts here; what goes wrong is told by what is raised.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -90,8 +112,8 @@ def _blocks_done(errand: Errand, pairs: int, workers: int) -> Iterator[dict[str,
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    size = block_pairs(pairs, workers)
-    blocks = -(-pairs // size)
+    size = block_pairs(errand.pairs, workers)
+    blocks = -(-errand.pairs // size)
     cluster: Any = ray.cluster_resources
     resources = _resources(workers, cluster())
     try:

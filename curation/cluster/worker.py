@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from curation.adaptive.source import AdaptiveSource
 from curation.backends.opening import open_backend
 from curation.budget import UNLIMITED
 from curation.drawing import Everything, Progress, draw
@@ -18,11 +19,14 @@ from curation.sampling_plan import Work
 from warehouse.parts import write_part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from curation.adaptive.designs import Design
+    from curation.adaptive.policy import Policy, State
     from curation.backends.opening import Engine
     from curation.configurations import Configuration
+    from curation.drawing import Source
     from curation.sampling_plan import Block, Render, Task
 
 
@@ -40,6 +44,9 @@ class Errand:
         seed: Moves every random stream.
         retry_failed: Take pairs that failed before.
         engine: How the model is run.
+        pairs: Rows of the plan.
+        design: What is asked for of an adaptive run, if it is one.
+        policy: What follows from its pilot; None while that is drawn.
     """
 
     plan: Path
@@ -51,6 +58,9 @@ class Errand:
     seed: int
     retry_failed: bool
     engine: Engine
+    pairs: int
+    design: Design | None = None
+    policy: Policy | None = None
 
     @property
     def stop(self) -> Path:
@@ -78,9 +88,17 @@ class Worker:
             retry_failed=errand.retry_failed,
             block=block,
         )
-        known = self._noted(block)
-        tasks = [task for task in (_without(task, known) for task in work.tasks()) if task.indices]
-        progress = Progress(sum(len(task.indices) for task in tasks))
+        rest = _Rest(work, self._noted(block))
+        progress = Progress(0)
+        pilot: dict[State, int] = {}
+        source: Source = Everything(rest.tasks())
+        if errand.design is not None:
+
+            def learn(counts: Mapping[State, int]) -> Policy | None:
+                pilot.update(counts)
+                return None
+
+            source = AdaptiveSource(rest, errand.pairs, errand.design, errand.policy, learn, progress)
         rows: list[Mapping[str, Any]] = []
 
         def write(table: str, written: Sequence[Mapping[str, Any]]) -> None:
@@ -95,10 +113,10 @@ class Worker:
             self._note(block, rows)
             rows.clear()
 
-        if tasks and not errand.stop.exists():
+        if not errand.stop.exists() and any(True for _ in rest.tasks()):
             self._backend = self._backend or open_backend(errand.configuration.model, errand.engine)
             draw(
-                Everything(tasks),
+                source,
                 errand.configuration,
                 self._backend,
                 progress,
@@ -110,6 +128,7 @@ class Worker:
             )
         return {
             "samples": progress.samples,
+            "spared": progress.spared,
             "failures": progress.failures,
             "failed_samples": progress.failed_samples,
             "unanswered": progress.unanswered,
@@ -118,6 +137,8 @@ class Worker:
             "cached_tokens": progress.usage.cached_tokens,
             "completion_tokens": progress.usage.completion_tokens,
             "seconds": progress.usage.seconds,
+            # Of the pilot, so many pairs have each number of correct samples.
+            "pilot": [pilot.get((errand.n, c), 0) for c in range(errand.n + 1)],
         }
 
     def _note(self, block: Block, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -137,11 +158,21 @@ class Worker:
         return found
 
 
-def _without(task: Task, known: Mapping[str, Mapping[int, int | None]]) -> Task:
-    """`task` without the samples that are `known`."""
-    drawn = known.get(task.key)
-    if not drawn:
-        return task
+class _Rest:
+    """The tasks of a block without the samples that are in parts."""
+
+    def __init__(self, work: Work, known: Mapping[str, Mapping[int, int | None]]) -> None:
+        self._work = work
+        self._known = known
+
+    def tasks(self, *, complete: bool = False) -> Iterator[Task]:
+        for task in self._work.tasks(complete=complete):
+            rest = _without(task, self._known.get(task.key, {}))
+            if rest.indices or complete:
+                yield rest
+
+
+def _without(task: Task, drawn: Mapping[int, int | None]) -> Task:
     return replace(
         task,
         indices={stream: index for stream, index in task.indices.items() if index not in drawn},

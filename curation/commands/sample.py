@@ -116,10 +116,6 @@ def sample(
     from curation.prompts import load_judging_template
     from curation.sampling import sample as draw
 
-    if runner == "ray" and adaptive:
-        raise click.UsageError(
-            "--adaptive is for one process: leave out --engine ray, or draw the pilot first"
-        )
     template = load_judging_template(prompt)
     reference = find_model(model, engine)
     guide = guided and template.format == "answer-first"

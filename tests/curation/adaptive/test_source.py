@@ -59,7 +59,7 @@ def run(
         learned.append(found)
         return found
 
-    source = AdaptiveSource(shelf, len(shelf.outcomes), design, policy, learn, progress)  # type: ignore[arg-type]
+    source = AdaptiveSource(shelf, len(shelf.outcomes), design, policy, learn, progress)
     drawn: dict[str, list[int]] = defaultdict(list)
     flying: list[Task] = []
     while True:

@@ -89,6 +89,19 @@ def test_the_block_of_a_worker_that_is_killed_is_taken_over(
     assert summary_of(printed)["failures"] == 0
 
 
+def test_an_adaptive_run_draws_its_pilot_first_and_spares_the_rest(
+    command: RunCommand, process: RunProcess, shop: Path, tiny_model: Path
+) -> None:
+    adaptive = arguments(tiny_model, shop, "--n", "12", "--adaptive", "groups", "--agreement", "0.9")
+    first = summary_of(process(*adaptive).stdout)
+    assert first["drawn"] + first["spared"] == 80 * 12
+    assert first["spared"]
+    (design,) = rows(command, shop, "FROM designs")
+    assert 10 <= design["pilot_pairs"] <= 35
+    again = summary_of(process(*adaptive).stdout)
+    assert (again["drawn"], again["spared"]) == (0, first["spared"])
+
+
 def test_a_budget_stops_all_workers_and_says_what_is_left(
     command: RunCommand, process: RunProcess, shop: Path, tiny_model: Path
 ) -> None:
@@ -110,7 +123,7 @@ def errand(store: Path, model: Path, tmp_path: Path) -> Errand:
     directory.mkdir()
     run_id = "00000000-0000-0000-0000-000000000000"
     render = by_template(configuration.template)
-    return Errand(plan, directory, run_id, configuration, render, 3, 0, False, Engine(batch_size=8))
+    return Errand(plan, directory, run_id, configuration, render, 3, 0, False, Engine(batch_size=8), 80)
 
 
 def test_blocks_hold_every_pair_once(shop: Path, tiny_model: Path, tmp_path: Path) -> None:
