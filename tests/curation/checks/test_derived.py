@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("openai")
 
-from curation.backends.openai import server as patience
+from curation.backends.openai import fleet as patience
 from curation.checks.derived import derivation_prompt, derived_finding
 from curation.teachable import Demands
 from tests.curation.backends import server as faults
@@ -301,7 +301,7 @@ def test_a_dry_run_asks_and_writes_nothing(command: RunCommand, taught: Path, se
     assert 0 < some["to_check"] < 20
     assert rows(command, taught, "SELECT count(*) AS n FROM checked_texts") == [{"n": 0}]
     assert (
-        "--dry-run are for --model"
+        "--dry-run, are for --model"
         in command("curation", "check", "--dry-run", "--db", taught, code=2).stderr
     )
 
