@@ -34,7 +34,6 @@ class Pump(Generic[R]):
         requests: Iterator[R],
         answer: Callable[[R, list[Any]], Awaitable[None]],
         *,
-        size: Callable[[R], int],
         room: Callable[[], int],
         enough: Enough,
         most: Callable[[R], Usage],
@@ -42,24 +41,23 @@ class Pump(Generic[R]):
     ) -> None:
         """Take `answer`, which appends to its list and may raise one of `passing` half-way.
 
-        `room` says what there is room for now, in the unit that `size` gives a request in; and `most` what the answers
-        to one may use at most: until one is answered, those in flight are taken to use that, and from then on as much
-        as one did on average, so that what is enough is not exceeded by more than the last request. Where `requests`
-        has no more, it is asked again after each batch.
+        `room` says how many requests there is room for now, and `most` what the answers to one may use at most: until
+        one is answered, those in flight are taken to use that, and from then on as much as one did on average, so that
+        what is enough is not exceeded by more than the last request. Where `requests` has no more, it is asked again
+        after each batch.
         """
         self.begun = 0
         self.answered = 0
         self._requests = requests
         self._answer = answer
-        self._size = size
         self._room = room
         self._enough = enough
         self._most = most
         self._passing = passing
-        self._tasks: dict[asyncio.Task[_Outcome[R]], int] = {}
+        self._tasks: set[asyncio.Task[_Outcome[R]]] = set()
         self._ready: list[Any] = []
         self._next: R | None = None
-        self._used = Usage()
+        self._used = self._unseen = Usage()
 
     async def batch(self) -> list[Any]:
         """Answers that came within half a second of the first; empty only when there is nothing left to do."""
@@ -68,11 +66,14 @@ class Pump(Generic[R]):
             seconds = None if deadline is None else deadline - time.monotonic()
             if seconds is not None and seconds <= 0:
                 break
-            ended, _ = await asyncio.wait(self._tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            ended, self._tasks = await asyncio.wait(
+                self._tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
             for task in ended:
-                del self._tasks[task]
                 request, answers, trouble = task.result()
-                self._used += Usage.of(answer for answer in answers if isinstance(answer, Completion))
+                used = Usage.of(answer for answer in answers if isinstance(answer, Completion))
+                self._used += used
+                self._unseen += used
                 self._ready += answers
                 self.count(request, answers, trouble)
             if self._ready and deadline is None:
@@ -83,7 +84,7 @@ class Pump(Generic[R]):
 
     def take(self) -> list[Any]:
         """What was answered and not handed over yet."""
-        ready, self._ready = self._ready, []
+        ready, self._ready, self._unseen = self._ready, [], Usage()
         return ready
 
     async def dismiss(self) -> None:
@@ -113,19 +114,17 @@ class Pump(Generic[R]):
             self._next = self._next if self._next is not None else next(self._requests, None)
             if self._next is None:
                 break
-            unseen = Usage.of(answer for answer in self._ready if isinstance(answer, Completion))
-            size = self._size(self._next)
             # One at least is in flight while there is anything left.
-            if self._enough(unseen) or (
+            if self._enough(self._unseen) or (
                 self._tasks
                 and (
-                    sum(self._tasks.values()) + size > self._room()
-                    or self._enough(unseen + self._expected(self._next))
+                    len(self._tasks) >= self._room()
+                    or self._enough(self._unseen + self._expected(self._next))
                 )
             ):
                 break
             self.begun += 1
-            self._tasks[asyncio.create_task(self._attend(self._next))] = size
+            self._tasks.add(asyncio.create_task(self._attend(self._next)))
             self._next = None
         return bool(self._tasks)
 

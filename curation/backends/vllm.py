@@ -135,7 +135,6 @@ class VLLMBackend:
         pump = Pump(
             asks,
             answer,
-            size=lambda _: 1,
             room=lambda: AHEAD * self._at_once,
             enough=enough,
             most=lambda ask: Usage(ask.leads * len(ask.prompt.ids), 0, decoding.max_tokens),

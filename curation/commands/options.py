@@ -18,18 +18,6 @@ limit_option = click.option(
     "--limit", type=click.IntRange(1), help="At most so many pairs; the same ones each time."
 )
 
-dtype_option = click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float32"]),
-    help="Precision of a local model's weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
-)
-
-batch_size_option = click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    help="Texts of a local model in flight.  [default: 32 on a CPU, 256 on a GPU; eight and four times that with vLLM]",
-)
-
 PRICE_METAVAR = "prompt=X,completion=Y|hour=Z"
 
 
@@ -57,8 +45,17 @@ _LOCAL = (
         show_default=True,
         help="What runs a model of this machine.",
     ),
-    dtype_option,
-    batch_size_option,
+    click.option(
+        "--dtype",
+        type=click.Choice(["bfloat16", "float32"]),
+        help="Precision of a local model's weights.  [default: bfloat16, but float32 on a CPU without AVX-512]",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        help="Texts of a local model in flight.  [default: 32 on a CPU, 256 on a GPU; eight and four times that with "
+        "vLLM]",
+    ),
     click.option(
         "--vllm",
         "arguments",

@@ -40,7 +40,6 @@ class Crew(Pump[Request]):
         super().__init__(
             requests,
             answer,
-            size=lambda _: 1,
             room=lambda: fleet.room,
             enough=enough,
             most=most,
